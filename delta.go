@@ -1,0 +1,223 @@
+package sandboxer
+
+import (
+	"math"
+	"slices"
+)
+
+// A Delta is the difference between two snapshots of one host. Across a
+// reboot, or between two machines, every difference is null.
+type Delta struct {
+	ElapsedMS *int64                     `json:"elapsed_ms"`
+	SameBoot  *bool                      `json:"same_boot"` // null where a boot id is unknown
+	Settled   *bool                      `json:"settled"`   // whether the host came to rest before the second; null: not waited for
+	Host      HostDelta                  `json:"host"`
+	Sandbox   *SandboxCost               `json:"sandbox"` // null where no control group of the sandbox was read
+	Objects   map[ObjectKind]ObjectDelta `json:"objects"` // a kind that was unreadable on either side has no entry
+}
+
+// HostDelta holds the host's gauges and counters. They say what changed on
+// the host in that time, whoever caused it.
+type HostDelta struct {
+	Load1                FieldDelta `json:"load1"` // information, never evidence: it lags a minute behind
+	CPUBusySecondsTotal  FieldDelta `json:"cpu_busy_seconds_total"`
+	PressureCPUUSTotal   FieldDelta `json:"pressure_cpu_some_stall_us_total"`
+	PressureMemUSTotal   FieldDelta `json:"pressure_memory_some_stall_us_total"`
+	PressureIOUSTotal    FieldDelta `json:"pressure_io_some_stall_us_total"`
+	MemoryAvailableBytes FieldDelta `json:"memory_available_bytes"`
+	SwapFreeBytes        FieldDelta `json:"swap_free_bytes"`
+	DiskRootAvailBytes   FieldDelta `json:"disk_root_avail_bytes"`
+	ContainersRunning    FieldDelta `json:"containers_running"`
+	ProcessesCount       FieldDelta `json:"processes_count"`
+	OOMKillsTotal        FieldDelta `json:"oom_kills_total"`
+}
+
+// A FieldDelta is one value before and after. Significant is null as long as
+// the host's noise floor for that value is not known.
+type FieldDelta struct {
+	Before      *float64 `json:"before"`
+	After       *float64 `json:"after"`
+	Delta       *float64 `json:"delta"`
+	NoiseFloor  *float64 `json:"noise_floor"` // 95th percentile of |delta| between pairs of snapshots with nothing in between
+	NoisePairs  int64    `json:"noise_pairs"` // how many pairs that is from
+	Significant *bool    `json:"significant"`
+}
+
+// SandboxCost is what a sandbox itself used, from its own control groups.
+type SandboxCost struct {
+	CPUSeconds         *float64 `json:"cpu_seconds"`
+	MemoryPeakBytes    *int64   `json:"memory_peak_bytes"`
+	MemoryCurrentBytes *int64   `json:"memory_current_bytes"`
+	PidsPeak           *int64   `json:"pids_peak"`
+	OOMKills           *int64   `json:"oom_kills"`
+	Source             string   `json:"source"` // cgroup_v1, cgroup_v2
+}
+
+// An ObjectDelta is what came and what went, each sorted.
+type ObjectDelta struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+}
+
+// A Residual is what a create followed by a destroy changed for good: the
+// leak verdict.
+type Residual struct {
+	Verdict Verdict                    `json:"verdict"` // pass: nothing left; fail: something of the sandbox is; unknown: a kind could not be read
+	Leaks   []string                   `json:"leaks"`   // kind and identity of what the sandbox left
+	Objects map[ObjectKind]ObjectDelta `json:"objects"` // every lasting change, whoever caused it
+}
+
+// A Verdict is the outcome of one check. The set is open.
+type Verdict string
+
+// Verdicts.
+const (
+	Pass    Verdict = "pass"
+	Warn    Verdict = "warn"
+	Fail    Verdict = "fail"
+	Skip    Verdict = "skip"    // not applicable here, with the reason
+	Errored Verdict = "error"   // the check itself broke
+	Unknown Verdict = "unknown" // no answer either way
+)
+
+// Diff returns what changed from before to after.
+func Diff(before, after HostSnapshot) Delta {
+	d := Delta{Objects: map[ObjectKind]ObjectDelta{}}
+	if before.ObservedAt != nil && after.ObservedAt != nil {
+		ms := after.ObservedAt.Sub(*before.ObservedAt).Milliseconds()
+		d.ElapsedMS = &ms
+	}
+	if before.Identity.BootID != nil && after.Identity.BootID != nil {
+		same := *before.Identity.BootID == *after.Identity.BootID
+		d.SameBoot = &same
+	}
+	comparable := d.SameBoot == nil || *d.SameBoot
+	d.Host = diffHost(before, after, comparable)
+	if comparable {
+		d.Objects = diffObjects(before.Objects, after.Objects)
+	}
+	return d
+}
+
+func diffHost(b, a HostSnapshot, comparable bool) HostDelta {
+	gauge := func(x, y *float64) FieldDelta { return fieldDelta(x, y, comparable) }
+	count := func(x, y *int64) FieldDelta { return fieldDelta(toFloat(x), toFloat(y), comparable) }
+	total := func(x, y *int64) FieldDelta { return counterDelta(toFloat(x), toFloat(y), comparable) }
+	return HostDelta{
+		Load1:                gauge(b.Load.Load1, a.Load.Load1),
+		CPUBusySecondsTotal:  counterDelta(b.CPU.BusySecondsTotal, a.CPU.BusySecondsTotal, comparable),
+		PressureCPUUSTotal:   total(stalled(b.Pressure.CPU), stalled(a.Pressure.CPU)),
+		PressureMemUSTotal:   total(stalled(b.Pressure.Memory), stalled(a.Pressure.Memory)),
+		PressureIOUSTotal:    total(stalled(b.Pressure.IO), stalled(a.Pressure.IO)),
+		MemoryAvailableBytes: count(b.Memory.AvailableBytes, a.Memory.AvailableBytes),
+		SwapFreeBytes:        count(b.Memory.SwapFreeBytes, a.Memory.SwapFreeBytes),
+		DiskRootAvailBytes:   count(b.DiskRootAvailBytes, a.DiskRootAvailBytes),
+		ContainersRunning:    count(b.ContainersRunning(), a.ContainersRunning()),
+		ProcessesCount:       count(b.Limits.ProcessesCount, a.Limits.ProcessesCount),
+		OOMKillsTotal:        total(b.Memory.OOMKillsTotal, a.Memory.OOMKillsTotal),
+	}
+}
+
+func stalled(p *Pressure) *int64 {
+	if p == nil {
+		return nil
+	}
+	return p.SomeStallUSTotal
+}
+
+func toFloat(n *int64) *float64 {
+	if n == nil {
+		return nil
+	}
+	f := float64(*n)
+	return &f
+}
+
+// fieldDelta leaves Delta nil unless both values are known and comparable.
+func fieldDelta(before, after *float64, comparable bool) FieldDelta {
+	d := FieldDelta{Before: before, After: after}
+	if comparable && before != nil && after != nil {
+		// Six decimals keep what the kernel prints and drop what binary
+		// floating point adds to it.
+		v := math.Round((*after-*before)*1e6) / 1e6
+		d.Delta = &v
+	}
+	return d
+}
+
+// counterDelta is fieldDelta for values that only ever count up: one that
+// went back was reset, and the difference says nothing.
+func counterDelta(before, after *float64, comparable bool) FieldDelta {
+	d := fieldDelta(before, after, comparable)
+	if d.Delta != nil && *d.Delta < 0 {
+		d.Delta = nil
+	}
+	return d
+}
+
+func diffObjects(before, after ObjectSets) map[ObjectKind]ObjectDelta {
+	out := map[ObjectKind]ObjectDelta{}
+	for kind, was := range before {
+		is, ok := after[kind]
+		if !ok {
+			continue
+		}
+		out[kind] = ObjectDelta{Added: minus(is, was), Removed: minus(was, is)}
+	}
+	return out
+}
+
+// minus returns the distinct elements of a that are not in b, sorted; never
+// nil.
+func minus(a, b []string) []string {
+	in := make(map[string]bool, len(b))
+	for _, s := range b {
+		in[s] = true
+	}
+	out := []string{}
+	for _, s := range a {
+		if !in[s] {
+			in[s] = true
+			out = append(out, s)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// residual adds up what provision and destroy changed. ours tells whether an
+// object that remains belongs to the sandbox; a kind among required that
+// either delta lacks makes the verdict unknown.
+func residual(provision, destroy Delta, required []ObjectKind, ours func(ObjectKind, string) bool) Residual {
+	r := Residual{Verdict: Pass, Leaks: []string{}, Objects: map[ObjectKind]ObjectDelta{}}
+	for kind, p := range provision.Objects {
+		d, ok := destroy.Objects[kind]
+		if !ok {
+			continue
+		}
+		net := ObjectDelta{
+			Added:   minus(append(minus(p.Added, d.Removed), minus(d.Added, p.Removed)...), nil),
+			Removed: minus(append(minus(p.Removed, d.Added), minus(d.Removed, p.Added)...), nil),
+		}
+		for _, id := range net.Added {
+			if ours(kind, id) {
+				r.Leaks = append(r.Leaks, string(kind)+" "+id)
+			}
+		}
+		if len(net.Added)+len(net.Removed) > 0 {
+			r.Objects[kind] = net
+		}
+	}
+	for _, kind := range required {
+		_, p := provision.Objects[kind]
+		_, d := destroy.Objects[kind]
+		if !p || !d {
+			r.Verdict = Unknown
+		}
+	}
+	slices.Sort(r.Leaks)
+	if len(r.Leaks) > 0 {
+		r.Verdict = Fail
+	}
+	return r
+}

@@ -1,0 +1,171 @@
+package sandboxer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors that callers branch on. They are matched with errors.Is.
+var (
+	// ErrNotFound: the host knows no sandbox by that id or name.
+	ErrNotFound = errors.New("no such sandbox")
+
+	// ErrLocked: another operation holds the sandbox.
+	ErrLocked = errors.New("locked by another operation")
+
+	// ErrIncomplete: a source that had to be read did not answer, so that
+	// acting would have meant guessing. Nothing was done.
+	ErrIncomplete = errors.New("inventory incomplete")
+)
+
+// A HostError is the only kind of error a Host's Run returns.
+type HostError struct {
+	Host string // Host.Name
+	Op   string // what was under way: "resolve", "dial", "host key", "auth", "start", "run", …
+
+	// Started tells "never ran" from "nobody knows". If false, no part of
+	// the command was executed and it is safe to run it again. If true, it
+	// was sent off: it may not have begun, be running still, or have ended.
+	Started bool
+
+	// Killed reports, for a command whose context ended, that its process
+	// group was seen to be gone.
+	Killed bool
+
+	Err  error  // the cause; never nil
+	Hint string // what mends it, in one line; may be empty
+}
+
+// Error says what failed on which host, and which of the two it was.
+func (e *HostError) Error() string {
+	s := fmt.Sprintf("%s: %s: %v", e.Host, e.Op, e.Err)
+	if e.Started && !e.Killed {
+		s += " (outcome unknown)"
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *HostError) Unwrap() error { return e.Err }
+
+// An ExitError is a command that ran and did not succeed.
+type ExitError struct {
+	Doing  string // what the command was for
+	Code   int    // exit status, -1 where a signal ended it
+	Signal string // name of that signal, or empty
+	Stderr string // all that was kept of its standard error
+}
+
+// Error gives the status and the last line of standard error; all of it is
+// in Stderr.
+func (e *ExitError) Error() string {
+	s := fmt.Sprintf("%s: exit status %d", e.Doing, e.Code)
+	if e.Signal != "" {
+		s = fmt.Sprintf("%s: killed by SIG%s", e.Doing, e.Signal)
+	}
+	if last := lastLine(e.Stderr); last != "" {
+		s += ": " + last
+	}
+	return s
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+}
+
+// A Reason is one cause of a refusal: a stable code a program can branch on,
+// and a sentence for a person.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// A RefusedError is an operation that a guard stopped before it changed
+// anything.
+type RefusedError struct {
+	Doing   string // what was refused
+	Reasons []Reason
+	Hint    string // what mends it, in one line; may be empty
+}
+
+// Error lists the reasons.
+func (e *RefusedError) Error() string {
+	all := make([]string, len(e.Reasons))
+	for i, r := range e.Reasons {
+		all[i] = r.Message
+	}
+	return fmt.Sprintf("%s: refused: %s", e.Doing, strings.Join(all, "; "))
+}
+
+// Has reports whether code is among the reasons.
+func (e *RefusedError) Has(code string) bool {
+	for _, r := range e.Reasons {
+		if r.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// An EngineError is an engine that cannot be used: not there, stopped,
+// forbidden to this user, or not answering.
+type EngineError struct {
+	Engine Engine
+	Status EngineState
+	Err    error
+	Hint   string
+}
+
+// Error names the engine and what is wrong with it.
+func (e *EngineError) Error() string {
+	return fmt.Sprintf("engine %s: %s: %v", e.Engine, e.Status, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *EngineError) Unwrap() error { return e.Err }
+
+// A PhaseError is a create that failed part-way.
+type PhaseError struct {
+	Phase   Phase
+	Service string   // the service at fault, where there is one
+	Log     []string // its last log lines, oldest first
+	Left    []string // what could not be removed again; empty when nothing is left
+	Err     error
+	Hint    string
+}
+
+// Error names the phase and the cause; the log is in Log.
+func (e *PhaseError) Error() string {
+	s := fmt.Sprintf("create: %s: %v", e.Phase, e.Err)
+	if len(e.Left) > 0 {
+		s += "; left behind: " + strings.Join(e.Left, ", ")
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *PhaseError) Unwrap() error { return e.Err }
+
+// Hint returns the one-line remedy carried by the first error in err's tree
+// that has one, or the empty string.
+func Hint(err error) string {
+	var (
+		phase   *PhaseError
+		refused *RefusedError
+		host    *HostError
+		engine  *EngineError
+	)
+	switch {
+	case errors.As(err, &phase) && phase.Hint != "":
+		return phase.Hint
+	case errors.As(err, &refused) && refused.Hint != "":
+		return refused.Hint
+	case errors.As(err, &engine) && engine.Hint != "":
+		return engine.Hint
+	case errors.As(err, &host):
+		return host.Hint
+	}
+	return ""
+}

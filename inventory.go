@@ -1,0 +1,212 @@
+package sandboxer
+
+import "time"
+
+// An Inventory is everything on a host that is, or may have been, a sandbox
+// of this user: directories under the root, records, and what the engines
+// hold.
+type Inventory struct {
+	Root            string           `json:"root"`             // the directory that holds the sandboxes, as the host resolved it
+	RootState       RootState        `json:"root_state"`       // whether that directory can be trusted
+	Complete        bool             `json:"complete"`         // every source answered in full
+	Sources         []Source         `json:"sources"`          // what was asked, and what answered
+	Sandboxes       []Sandbox        `json:"sandboxes"`        // by sandbox_id; whatever has a record or our labels
+	Directories     []Directory      `json:"directories"`      // entries of the root that are no sandbox's, by name
+	ComposeProjects []ComposeProject `json:"compose_projects"` // by engine and name; foreign ones too
+	Leftovers       []Resource       `json:"leftovers"`        // engine resources with our labels and no record of a sandbox
+}
+
+// RootState says what the root directory is. The set is open.
+type RootState string
+
+// States of the root directory.
+const (
+	RootOK         RootState = "ok"
+	RootAbsent     RootState = "absent"  // nothing there yet
+	RootSymlink    RootState = "symlink" // it, or a part of its path, is a symbolic link
+	RootNotDir     RootState = "not_a_directory"
+	RootForeign    RootState = "foreign"            // another user's
+	RootWritable   RootState = "writable_by_others" // the caller's own, but group or others may write to it
+	RootUnreadable RootState = "unreadable"
+)
+
+// A Source is one place an inventory is made from.
+type Source struct {
+	Name   string  `json:"name"`   // directories, registry, docker, podman, processes
+	Status string  `json:"status"` // complete, absent, or why it is not complete: timeout, forbidden, down, truncated, parse_error
+	Detail *string `json:"detail"`
+}
+
+// Source statuses that mean the source has told all there is.
+const (
+	SourceComplete = "complete"
+	SourceAbsent   = "absent"
+)
+
+// Complete reports whether the source has told all there is.
+func (s Source) Complete() bool {
+	return s.Status == SourceComplete || s.Status == SourceAbsent
+}
+
+// Source returns the source named; one that was never asked is not complete.
+func (inv *Inventory) Source(name string) Source {
+	for _, s := range inv.Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Source{Name: name, Status: "not_asked"}
+}
+
+// Find returns the sandbox whose id, or else whose exact name, is ref. It is
+// nil where there is none; an id is never shadowed by a name, and a name that
+// several sandboxes bear finds none.
+func (inv *Inventory) Find(ref ID) *Sandbox {
+	var named *Sandbox
+	count := 0
+	for i := range inv.Sandboxes {
+		s := &inv.Sandboxes[i]
+		if s.SandboxID == ref {
+			return s
+		}
+		if s.Name != nil && *s.Name == string(ref) {
+			named, count = s, count+1
+		}
+	}
+	if count == 1 {
+		return named
+	}
+	return nil
+}
+
+// A Sandbox is one sandbox as the host shows it now.
+type Sandbox struct {
+	SandboxID    ID          `json:"sandbox_id"`
+	Name         *string     `json:"name"`
+	Profile      *string     `json:"profile"`
+	State        State       `json:"state"`  // as stored; unknown where no record could be read
+	Reason       *string     `json:"reason"` // the phase a failed one failed in, or what is odd about the records
+	Engine       *Engine     `json:"engine"`
+	Owner        *Owner      `json:"owner"`
+	CreatedAt    *time.Time  `json:"created_at"`     // host clock
+	ExpiresAt    *time.Time  `json:"expires_at"`     // null: no TTL
+	LastActiveAt *time.Time  `json:"last_active_at"` // latest of creation, last operation, newest container start or finish
+	Operation    *Operation  `json:"operation"`      // under way, or interrupted
+	Locked       *bool       `json:"locked"`         // an operation holds it now
+	Dir          string      `json:"dir"`
+	DirPresent   *bool       `json:"dir_present"`
+	Metadata     RecordState `json:"metadata"`  // the record in the sandbox's directory
+	Registry     RecordState `json:"registry"`  // the record outside it
+	Resources    []Resource  `json:"resources"` // what the engine holds of it now
+	Ports        []Port      `json:"ports"`
+
+	// Evidence is what a destroy proves ownership with. It is not published.
+	Evidence Evidence `json:"-"`
+}
+
+// RecordState says how one of a sandbox's two records was found. The set is
+// open.
+type RecordState string
+
+// States of a record.
+const (
+	RecordOK       RecordState = "ok"
+	RecordMissing  RecordState = "missing"
+	RecordCorrupt  RecordState = "corrupt"  // unreadable, too large, not a regular file, or not about this sandbox
+	RecordForeign  RecordState = "foreign"  // another machine's, user's, or root's
+	RecordMismatch RecordState = "mismatch" // the two records disagree
+)
+
+// Evidence holds what was read of a sandbox, as it was read.
+type Evidence struct {
+	Metadata []byte  // bytes of meta.json, nil where unreadable
+	Registry []byte  // bytes of the registry record, nil where unreadable
+	Record   *Record // the record to act on: the metadata, or else the registry's
+	Dir      DirFacts
+}
+
+// DirFacts are what stat(2) said of a sandbox's directory.
+type DirFacts struct {
+	Present bool
+	IsDir   bool // a directory, not a link to one
+	UID     int64
+	Mode    int64 // permission bits
+	Device  int64
+	Inode   int64
+}
+
+// A Directory is an entry of the root that no sandbox accounts for.
+type Directory struct {
+	Name       string     `json:"name"` // bytes that are not UTF-8 are escaped as \xNN
+	Path       string     `json:"path"`
+	Kind       string     `json:"kind"` // directory, symlink, other
+	OwnerUID   *int64     `json:"owner_uid"`
+	Own        bool       `json:"own"`         // belongs to the connecting user
+	ValidID    bool       `json:"valid_id"`    // the name has the form of an id or name; others are never removed
+	LastChange *time.Time `json:"last_change"` // newest ctime in it; null where it could not be walked
+}
+
+// A ComposeProject is a set of engine resources that share a compose project
+// label, sandboxer's or not.
+type ComposeProject struct {
+	Engine            Engine   `json:"engine"`
+	Name              string   `json:"name"`
+	WorkingDir        *string  `json:"working_dir"`
+	Services          []string `json:"services"`
+	ContainersTotal   int64    `json:"containers_total"`
+	ContainersRunning int64    `json:"containers_running"`
+	NetworksTotal     int64    `json:"networks_total"`
+	VolumesTotal      int64    `json:"volumes_total"`
+	SandboxID         *ID      `json:"sandbox_id"` // where it belongs to a sandbox in this inventory
+}
+
+// A ResourceKind is a kind of engine resource. The set is open.
+type ResourceKind string
+
+// Kinds of engine resources.
+const (
+	KindContainer ResourceKind = "container"
+	KindNetwork   ResourceKind = "network"
+	KindVolume    ResourceKind = "volume"
+	KindImage     ResourceKind = "image"
+	KindPod       ResourceKind = "pod"
+	KindProcess   ResourceKind = "process"
+)
+
+// A Resource is one thing an engine holds.
+type Resource struct {
+	Engine    Engine       `json:"engine"`
+	Kind      ResourceKind `json:"kind"`
+	Ref       string       `json:"ref"` // what identifies it to the engine: full id; a volume's name; "pid:starttime" of a process
+	Name      string       `json:"name"`
+	Service   *string      `json:"service"`
+	State     *string      `json:"state"`      // running, exited, … in the engine's words
+	SandboxID *ID          `json:"sandbox_id"` // what its label claims
+	StartedAt *time.Time   `json:"started_at"`
+	EndedAt   *time.Time   `json:"ended_at"`
+
+	Nonce   string `json:"-"` // what its label claims
+	Project string `json:"-"` // compose project, label
+}
+
+// A Port is a port of a sandbox that the host publishes.
+type Port struct {
+	Service       string `json:"service"`
+	Protocol      string `json:"protocol"` // tcp, udp
+	HostIP        string `json:"host_ip"`
+	HostPort      int64  `json:"host_port"`
+	ContainerPort int64  `json:"container_port"`
+}
+
+// An Observation is what one look at a host gave: numbers and things from
+// the same moment.
+type Observation struct {
+	Snapshot  HostSnapshot
+	Inventory Inventory
+
+	// Report is the report stored with the sandbox that
+	// CollectOptions.Sandbox named, and Destroyed its record where it was
+	// destroyed before; nil where there is none.
+	Report    []byte
+	Destroyed *Record
+}

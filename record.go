@@ -1,0 +1,157 @@
+package sandboxer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State is a stored state of a sandbox. Whatever else can be said of one
+// (expired, interrupted, …) is derived when it is read. The set is open.
+type State string
+
+// Stored states.
+const (
+	StateProvisioning State = "provisioning"
+	StateReady        State = "ready"
+	StateFailed       State = "failed"
+	StateDestroying   State = "destroying"
+	StateDestroyed    State = "destroyed"
+	StateUnknown      State = "unknown" // never stored: no record could be read
+)
+
+// A Phase is a step of an operation, named in progress events and failures.
+type Phase string
+
+// Phases of create, in order, then those of destroy.
+const (
+	PhaseValidate Phase = "validate"
+	PhaseObserve  Phase = "observe"
+	PhasePrepare  Phase = "prepare" // choose engine and files
+	PhaseReserve  Phase = "reserve" // records, directory, upload
+	PhaseBuild    Phase = "build"
+	PhaseStart    Phase = "start"
+	PhaseWait     Phase = "wait" // until ready
+	PhaseRecord   Phase = "record"
+	PhaseReport   Phase = "report"
+	PhaseUndo     Phase = "undo" // of a create that failed
+	PhaseDestroy  Phase = "destroy"
+	PhaseVerify   Phase = "verify"
+)
+
+// RecordSchema is the version of Record's form. Readers refuse others.
+const RecordSchema = 1
+
+// MaxRecord bounds the size of a stored record in bytes.
+const MaxRecord = 8 << 10
+
+// A Record is what a host stores about a sandbox: the bytes of
+// <root>/<id>/.sandboxer/meta.json and of the registry record, which are
+// equal. It is written by sandboxer only. It holds no secret, no argv and no
+// path that is ever acted on.
+type Record struct {
+	Schema        int               `json:"schema"`
+	SandboxID     ID                `json:"sandbox_id"`
+	Nonce         string            `json:"nonce"` // 128 random bits in hex; labels carry it
+	Name          string            `json:"name,omitempty"`
+	Profile       string            `json:"profile"`
+	ProfileDigest string            `json:"profile_digest,omitempty"` // of the files uploaded
+	Labels        map[string]string `json:"labels,omitempty"`
+	Owner         Owner             `json:"owner"`
+	MachineID     string            `json:"machine_id"` // Identity.MachineID
+	BootID        string            `json:"boot_id"`    // of its creation
+	Root          string            `json:"root"`       // compared, never used as a path
+	Device        int64             `json:"device,omitempty"`
+	Inode         int64             `json:"inode,omitempty"`
+	Engine        Engine            `json:"engine"`
+	EngineVersion string            `json:"engine_version,omitempty"`
+	CreatedAt     time.Time         `json:"created_at"` // host clock
+	ExpiresAt     *time.Time        `json:"expires_at,omitempty"`
+	State         State             `json:"state"`
+	Phase         Phase             `json:"phase,omitempty"` // of a failure
+	UpdatedAt     time.Time         `json:"updated_at"`      // end of the last operation's last step, host clock
+	Op            *Operation        `json:"op,omitempty"`
+	Resources     []RecordedRef     `json:"resources,omitempty"`
+	Ports         []Port            `json:"ports,omitempty"`
+}
+
+// An Operation is what is being done to a sandbox. One whose deadline has
+// passed while nobody holds the sandbox's lock was interrupted.
+type Operation struct {
+	OpID     string    `json:"op_id"`
+	Kind     string    `json:"kind"` // create, destroy
+	Deadline time.Time `json:"deadline"`
+}
+
+// An Owner is who made a sandbox.
+type Owner struct {
+	User       string `json:"user"`       // on the host
+	UID        int64  `json:"uid"`        // on the host
+	Controller string `json:"controller"` // user@host that ran sandboxer
+}
+
+// A RecordedRef is an engine resource by what identifies it.
+type RecordedRef struct {
+	Kind ResourceKind `json:"kind"`
+	Ref  string       `json:"ref"`
+}
+
+// ParseRecord reads a stored record. It refuses one that is too large, not
+// of RecordSchema, or lacks what identifies a sandbox.
+func ParseRecord(data []byte) (*Record, error) {
+	if len(data) > MaxRecord {
+		return nil, fmt.Errorf("record of %d bytes, want at most %d", len(data), MaxRecord)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("parse record: %w", err)
+	}
+	if r.Schema != RecordSchema {
+		return nil, fmt.Errorf("record schema %d, want %d", r.Schema, RecordSchema)
+	}
+	if _, err := ParseID(string(r.SandboxID)); err != nil {
+		return nil, err
+	}
+	switch {
+	case !isHex(r.Nonce, 32):
+		return nil, errors.New("record without a nonce")
+	case r.CreatedAt.IsZero():
+		return nil, errors.New("record without created_at")
+	case r.State == "":
+		return nil, errors.New("record without a state")
+	case r.Engine == "":
+		return nil, errors.New("record without an engine")
+	}
+	return &r, nil
+}
+
+// Encode returns the bytes that are stored.
+func (r *Record) Encode() ([]byte, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	if len(data) > MaxRecord {
+		return nil, fmt.Errorf("record of %d bytes, want at most %d", len(data), MaxRecord)
+	}
+	return data, nil
+}
+
+func isHex(s string, n int) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == n
+}
+
+// Labels that every container, network, volume and image of a sandbox
+// carries. A label is a claim; Record is what it is checked against.
+const (
+	LabelID     = "sandboxer.id"
+	LabelNonce  = "sandboxer.nonce"
+	LabelOwner  = "sandboxer.owner"
+	LabelSchema = "sandboxer.schema"
+)

@@ -1,0 +1,282 @@
+package sandboxer
+
+import (
+	"slices"
+	"time"
+)
+
+// SchemaBase is the prefix of every document's Header.Schema.
+const SchemaBase = "https://tegwick.github.io/sand-boxer/schema/v1/"
+
+// SchemaVersion is the version all documents carry. While it is 0.x, fields
+// may still move.
+const SchemaVersion = "0.1.0"
+
+// Kind is the type of a document. The set is open.
+type Kind string
+
+// Kinds of documents.
+const (
+	KindHostSnapshot        Kind = "HostSnapshot"
+	KindInventory           Kind = "Inventory"
+	KindStaleReport         Kind = "StaleReport"
+	KindSandboxStatus       Kind = "SandboxStatus"
+	KindSandboxStatusList   Kind = "SandboxStatusList"
+	KindIntrospectionReport Kind = "IntrospectionReport"
+	KindDoctorReport        Kind = "DoctorReport"
+	KindError               Kind = "Error"
+)
+
+// SchemaFile returns the name of the file that describes documents of kind k,
+// or "" for a kind without one.
+func (k Kind) SchemaFile() string {
+	switch k {
+	case KindHostSnapshot:
+		return "host-snapshot.v1.schema.json"
+	case KindInventory:
+		return "inventory.v1.schema.json"
+	case KindStaleReport:
+		return "stale.v1.schema.json"
+	case KindSandboxStatus:
+		return "sandbox-status.v1.schema.json"
+	case KindSandboxStatusList:
+		return "sandbox-status-list.v1.schema.json"
+	case KindIntrospectionReport:
+		return "introspection-report.v1.schema.json"
+	case KindDoctorReport:
+		return "doctor-report.v1.schema.json"
+	case KindError:
+		return "error.v1.schema.json"
+	}
+	return ""
+}
+
+// A Document is what is printed, stored and exported: anything that begins
+// with a Header.
+type Document interface {
+	DocumentHeader() Header
+}
+
+// A Header stands once, at the top of a document.
+type Header struct {
+	Schema        string    `json:"schema"` // $id of the schema that describes the document
+	SchemaVersion string    `json:"schema_version"`
+	Kind          Kind      `json:"kind"`
+	ReportID      string    `json:"report_id"` // of this document; unique
+	RunID         string    `json:"run_id"`    // of the operation; its documents share it
+	GeneratedAt   time.Time `json:"generated_at"`
+	Producer      Producer  `json:"producer"`
+	Host          HostRef   `json:"host"`
+}
+
+// DocumentHeader returns h; embedding a Header makes a type a Document.
+func (h Header) DocumentHeader() Header { return h }
+
+// A Producer is the program that wrote a document.
+type Producer struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+}
+
+// A HostRef names the host a document is about.
+type HostRef struct {
+	Name      string  `json:"name"` // as the caller named it
+	Hostname  *string `json:"hostname"`
+	MachineID *string `json:"machine_id"` // hash of it, the same as in Identity
+}
+
+// A SandboxStatus is the state of one sandbox and what it has done to its
+// host. Create, Destroy and Status return it; it is complete as far as the
+// operation got, also beside an error.
+type SandboxStatus struct {
+	Header
+	SandboxID  ID                  `json:"sandbox_id"`
+	Name       *string             `json:"name"`
+	Profile    string              `json:"profile"`
+	State      State               `json:"state"`
+	Reason     *string             `json:"reason"` // why it is not ready
+	Engine     *Engine             `json:"engine"`
+	Ports      []Port              `json:"ports"`
+	CreatedAt  *time.Time          `json:"created_at"`
+	ExpiresAt  *time.Time          `json:"expires_at"`
+	Telemetry  IntrospectionReport `json:"telemetry"`
+	Conditions []Condition         `json:"conditions"`
+	Export     []ExportOutcome     `json:"export"` // null but on stdout
+	Artifacts  []Artifact          `json:"artifacts"`
+}
+
+// An IntrospectionReport is the telemetry of one sandbox: the host before
+// and after, what differs, and what else is on it.
+type IntrospectionReport struct {
+	Before          *HostSnapshot  `json:"before"`
+	After           *HostSnapshot  `json:"after"`
+	ProvisionDelta  *Delta         `json:"provision_delta"`
+	DestroyDelta    *Delta         `json:"destroy_delta"` // null until destroyed
+	Residual        *Residual      `json:"residual"`      // null until destroyed
+	Inventory       *Inventory     `json:"inventory"`
+	StaleCandidates []StaleSandbox `json:"stale_candidates"`
+	Canary          *CanaryResult  `json:"canary"` // null for other profiles
+	Admission       Admission      `json:"admission"`
+}
+
+// A Condition is one fact about a sandbox that a program may wait for.
+type Condition struct {
+	Type    string `json:"type"`   // Provisioned, HostHealthy, CanaryPassed, LeakFree
+	Status  string `json:"status"` // True, False, Unknown
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// An ExportOutcome is what one exporter made of a document.
+type ExportOutcome struct {
+	Sink   string  `json:"sink"`
+	Status string  `json:"status"` // done, spooled, failed
+	Error  *string `json:"error"`
+}
+
+// An Artifact is a local file that holds a document.
+type Artifact struct {
+	Path string `json:"path"`
+}
+
+// A SnapshotDocument is a HostSnapshot printed by itself.
+type SnapshotDocument struct {
+	Header
+	HostSnapshot
+	Admission Admission `json:"admission"`
+}
+
+// An InventoryDocument is an Inventory printed by itself.
+type InventoryDocument struct {
+	Header
+	Inventory
+}
+
+// A StaleDocument is a StaleReport printed by itself.
+type StaleDocument struct {
+	Header
+	StaleReport
+}
+
+// An IntrospectionDocument is an IntrospectionReport printed by itself.
+type IntrospectionDocument struct {
+	Header
+	IntrospectionReport
+}
+
+// A SandboxStatusList is the answer to a command that was given several
+// sandboxes.
+type SandboxStatusList struct {
+	Header
+	Items  []SandboxStatus `json:"items"`
+	Errors []ErrorInfo     `json:"errors"`
+}
+
+// A DoctorReport lists what would stop a create or a destroy on a host.
+type DoctorReport struct {
+	Header
+	Findings []Finding `json:"findings"`
+}
+
+// A Finding is one thing doctor looked at.
+type Finding struct {
+	Check   string  `json:"check"` // stable name, such as "engine.docker"
+	Verdict Verdict `json:"verdict"`
+	Message string  `json:"message"`
+	Mend    *string `json:"mend"` // what to do about it
+}
+
+// An ErrorDocument is what a command that failed prints in place of its own
+// document.
+type ErrorDocument struct {
+	Header
+	Error ErrorInfo `json:"error"`
+}
+
+// ErrorInfo is an error for programs.
+type ErrorInfo struct {
+	Code    string   `json:"code"` // usage, refused, unreachable, incomplete, locked, not_found, interrupted, failed
+	Message string   `json:"message"`
+	Hint    *string  `json:"hint"`
+	Host    *string  `json:"host"`
+	Phase   *string  `json:"phase"`
+	Reasons []Reason `json:"reasons"`
+	Log     []string `json:"log"` // last lines of the service at fault
+}
+
+// A CanaryResult is what the canary found out about its host.
+type CanaryResult struct {
+	Status     Verdict       `json:"status"`      // worst of the checks: fail, else error, else warn, else pass
+	DurationMS *int64        `json:"duration_ms"` // of the checks in the sandbox
+	Isolation  *string       `json:"isolation"`   // what kept the canary apart: container, or the namespaces it got
+	Checks     []CanaryCheck `json:"checks"`
+}
+
+// A CanaryCheck is one of the canary's checks.
+type CanaryCheck struct {
+	Name       string   `json:"name"`
+	Status     Verdict  `json:"status"`
+	DurationMS *int64   `json:"duration_ms"`
+	Value      *float64 `json:"value"`
+	Unit       *string  `json:"unit"`
+	Threshold  *float64 `json:"threshold"`
+	Message    string   `json:"message"`
+}
+
+// Names of canary checks. The set is open.
+const (
+	CheckStartLatency  = "start_latency"
+	CheckWriteFsync    = "write_fsync"
+	CheckMemoryLimit   = "memory_limit"
+	CheckCPUSpeed      = "cpu_speed"
+	CheckIsolation     = "isolation"
+	CheckClockSkew     = "clock_skew"
+	CheckPublishedPort = "published_port"
+	CheckTeardownLeaks = "teardown_leaks"
+)
+
+// Add appends a check, or replaces the one of its name, and sets Status anew.
+func (r *CanaryResult) Add(c CanaryCheck) {
+	i := slices.IndexFunc(r.Checks, func(have CanaryCheck) bool { return have.Name == c.Name })
+	if i >= 0 {
+		r.Checks[i] = c
+	} else {
+		r.Checks = append(r.Checks, c)
+	}
+	r.Status = Pass
+	for _, worse := range []Verdict{Warn, Unknown, Errored, Fail} {
+		for _, c := range r.Checks {
+			if c.Status == worse {
+				r.Status = worse
+			}
+		}
+	}
+}
+
+// An Admission says whether a host can take another sandbox.
+type Admission struct {
+	Verdict AdmissionVerdict  `json:"verdict"`
+	Reasons []AdmissionReason `json:"reasons"` // empty where the verdict is ok
+}
+
+// An AdmissionVerdict is the answer to "another one?". The set is open.
+type AdmissionVerdict string
+
+// Admission verdicts, from best to worst.
+const (
+	AdmitOK      AdmissionVerdict = "ok"
+	AdmitUnknown AdmissionVerdict = "unknown" // a value the answer depends on is missing
+	AdmitWarn    AdmissionVerdict = "warn"
+	AdmitRefuse  AdmissionVerdict = "refuse"
+)
+
+// An AdmissionReason is one value that is past a threshold, or missing.
+type AdmissionReason struct {
+	Code      string           `json:"code"`
+	Field     string           `json:"field"`
+	Observed  *float64         `json:"observed"`
+	Threshold *float64         `json:"threshold"`
+	Severity  AdmissionVerdict `json:"severity"`
+	Message   string           `json:"message"`
+}
