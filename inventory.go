@@ -204,9 +204,19 @@ type Observation struct {
 	Snapshot  HostSnapshot
 	Inventory Inventory
 
+	Facts Facts
+
 	// Report is the report stored with the sandbox that
 	// CollectOptions.Sandbox named, and Destroyed its record where it was
 	// destroyed before; nil where there is none.
 	Report    []byte
 	Destroyed *Record
+}
+
+// Facts are what operations need to know of a host beyond its numbers. They
+// are not published.
+type Facts struct {
+	Home       string          // home directory of the user on the host
+	Tools      map[string]bool // whether a tool is in PATH: flock, tar, gzip, timeout, curl, setsid, unshare, …
+	RootNoexec *bool           // programs under the root cannot be executed (mount option noexec)
 }
