@@ -1,47 +1,335 @@
 package sandboxer
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // A StaleClass is why something is stale. The set is open.
 type StaleClass string
 
-// Classes of stale things.
+// Classes of stale things. The last three are only ever reported, never
+// removed.
 const (
-	Expired       StaleClass = "expired"
-	Aged          StaleClass = "aged"
-	OrphanDir     StaleClass = "orphan_dir"
-	OrphanProject StaleClass = "orphan_project"
-	Interrupted   StaleClass = "interrupted"
-	Unclaimed     StaleClass = "unclaimed"
-	Corrupt       StaleClass = "corrupt"
-	Foreign       StaleClass = "foreign"
-	UnknownState  StaleClass = "unknown"
+	Expired       StaleClass = "expired"        // its TTL has passed
+	Aged          StaleClass = "aged"           // no TTL, and not active for StalePolicy.OlderThan
+	OrphanDir     StaleClass = "orphan_dir"     // our metadata, no engine resource left, nobody is creating it
+	OrphanProject StaleClass = "orphan_project" // a record or our labels, the directory gone
+	Interrupted   StaleClass = "interrupted"    // an operation died half-way
+	Unclaimed     StaleClass = "unclaimed"      // an entry of the root without our metadata
+	Corrupt       StaleClass = "corrupt"        // records that cannot be read or disagree
+	Foreign       StaleClass = "foreign"        // another machine's, user's or root's
+	Undecided     StaleClass = "unknown"        // a source that decides it did not answer
 )
 
-// A StalePolicy says what counts as stale. The zero value is 24 hours.
+// Ages and doubts that gate removal, never listing.
+const (
+	DefaultOlderThan = 24 * time.Hour   // StalePolicy.OlderThan when zero
+	MinAge           = 15 * time.Minute // no class is removed younger than this
+	MinOrphanAge     = time.Hour        // nor an orphan or unclaimed directory younger than this
+	MaxClockOffset   = 5 * time.Minute  // beyond it a host's clock condemns nothing
+)
+
+// Codes of StaleSandbox.BlockedBy. The set is open.
+const (
+	BlockTooYoung      = "too_young"
+	BlockAgeUnknown    = "age_unknown"
+	BlockClock         = "clock_in_doubt"
+	BlockReportOnly    = "report_only"       // its class is never removed
+	BlockUnclaimed     = "include_unclaimed" // goes only where that was asked for
+	BlockInvalidID     = "invalid_id"        // its name is no id or name; never removed
+	BlockNotOwn        = "not_own"           // another user's
+	BlockNotDir        = "not_a_directory"
+	BlockNoRegistry    = "no_registry_record" // nothing proves the labels' claim
+	BlockLockUnknown   = "lock_unknown"       // nobody can tell whether an operation runs
+	BlockRootUntrusted = "root_untrusted"
+)
+
+// A StalePolicy says what is stale and what may be removed. The zero value
+// is the default: 24 hours, all floors, unclaimed directories kept.
 type StalePolicy struct {
+	// OlderThan is the age from which a sandbox without TTL is aged. Zero
+	// is DefaultOlderThan. If set, it is also a floor for every class.
 	OlderThan time.Duration
-	Floor     bool
+
+	// IncludeUnclaimed lets unclaimed directories be removed.
+	IncludeUnclaimed bool
+
+	// AllowYoung lifts the floors MinAge and MinOrphanAge.
+	AllowYoung bool
 }
 
-// A StaleReport is what FindStale found.
+// A StaleReport lists everything under a host's root that is not a live
+// sandbox.
 type StaleReport struct {
-	Policy          PolicyInfo     `json:"policy"`
-	EvaluatedAt     *time.Time     `json:"evaluated_at"`
+	Policy          AppliedPolicy  `json:"policy"`
+	EvaluatedAt     *time.Time     `json:"evaluated_at"` // host clock that ages were taken from; null: it could not be read
+	Complete        bool           `json:"complete"`     // every source of the inventory answered in full
 	StaleCandidates []StaleSandbox `json:"stale_candidates"`
 }
 
-// PolicyInfo is a StalePolicy as it was applied.
-type PolicyInfo struct {
+// An AppliedPolicy is a StalePolicy as it was applied.
+type AppliedPolicy struct {
 	OlderThanSeconds float64 `json:"older_than_seconds"`
+	FloorForAll      bool    `json:"floor_for_all"` // older_than was given, so it holds for every class
+	IncludeUnclaimed bool    `json:"include_unclaimed"`
+	AllowYoung       bool    `json:"allow_young"`
 }
 
-// A StaleSandbox is one candidate.
+// A StaleSandbox is one thing that is not a live sandbox: a recommendation,
+// not a decision.
 type StaleSandbox struct {
-	SandboxID  *ID        `json:"sandbox_id"`
-	Ref        string     `json:"ref"`
+	SandboxID  *ID        `json:"sandbox_id"` // null where it has no proven id
+	Ref        string     `json:"ref"`        // id, or the name or path it is found by
 	Class      StaleClass `json:"class"`
-	Detail     string     `json:"detail"`
-	AgeSeconds *float64   `json:"age_seconds"`
-	BlockedBy  []string   `json:"blocked_by"`
+	Detail     string     `json:"detail"`      // for a person
+	AgeSeconds *float64   `json:"age_seconds"` // since it was last active, on the host's clock
+	Resources  int64      `json:"resources"`   // how many things the engine holds of it
+	BlockedBy  []string   `json:"blocked_by"`  // why it may not be removed now; empty: it may
+}
+
+// FindStale lists everything in obs that is not a live sandbox, with the
+// reasons why it may not be removed yet. It is pure: ages are on the host's
+// clock as obs saw it.
+func FindStale(obs Observation, policy StalePolicy) StaleReport {
+	f := staleFinder{obs: obs, policy: policy, now: obs.Snapshot.ObservedAt}
+	report := StaleReport{
+		Policy:          policy.applied(),
+		EvaluatedAt:     f.now,
+		Complete:        obs.Inventory.Complete,
+		StaleCandidates: []StaleSandbox{},
+	}
+	for _, s := range obs.Inventory.Sandboxes {
+		if row, stale := f.sandbox(s); stale {
+			report.StaleCandidates = append(report.StaleCandidates, row)
+		}
+	}
+	for _, d := range obs.Inventory.Directories {
+		report.StaleCandidates = append(report.StaleCandidates, f.directory(d))
+	}
+	report.StaleCandidates = append(report.StaleCandidates, f.leftovers()...)
+	slices.SortStableFunc(report.StaleCandidates, func(a, b StaleSandbox) int {
+		return cmp.Compare(a.Ref, b.Ref)
+	})
+	return report
+}
+
+func (p StalePolicy) olderThan() time.Duration {
+	if p.OlderThan == 0 {
+		return DefaultOlderThan
+	}
+	return p.OlderThan
+}
+
+func (p StalePolicy) applied() AppliedPolicy {
+	return AppliedPolicy{
+		OlderThanSeconds: p.olderThan().Seconds(),
+		FloorForAll:      p.OlderThan != 0,
+		IncludeUnclaimed: p.IncludeUnclaimed,
+		AllowYoung:       p.AllowYoung,
+	}
+}
+
+type staleFinder struct {
+	obs    Observation
+	policy StalePolicy
+	now    *time.Time
+}
+
+func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
+	age := f.age(s.LastActiveAt)
+	class, detail := f.classify(s, age)
+	if class == "" {
+		return StaleSandbox{}, false
+	}
+	id := s.SandboxID
+	row := StaleSandbox{
+		SandboxID: &id, Ref: string(id), Class: class, Detail: detail,
+		AgeSeconds: seconds(age), Resources: int64(len(s.Resources)), BlockedBy: []string{},
+	}
+	switch class {
+	case Corrupt, Foreign, Undecided:
+		row.BlockedBy = append(row.BlockedBy, BlockReportOnly)
+		return row, true
+	case OrphanProject:
+		if s.Registry != RecordOK {
+			row.BlockedBy = append(row.BlockedBy, BlockNoRegistry)
+		}
+	case Interrupted:
+		if s.Locked == nil {
+			row.BlockedBy = append(row.BlockedBy, BlockLockUnknown)
+		}
+	}
+	row.BlockedBy = append(row.BlockedBy, f.floors(class, age)...)
+	return row, true
+}
+
+// classify returns the class of s and the reason in words, or "" for a live
+// sandbox. The order is that of certainty: what cannot be trusted, then what
+// cannot be known, then what is known.
+func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, string) {
+	if class, detail := untrusted(s); class != "" {
+		return class, detail
+	}
+	rec := s.Evidence.Record
+	if s.Locked != nil && *s.Locked {
+		return "", "" // an operation is at it right now
+	}
+	if rec.Op != nil || rec.State == StateDestroying || rec.State == StateProvisioning {
+		return f.interrupted(rec)
+	}
+	if source := f.obs.Inventory.Source(string(rec.Engine)); rec.Engine != EngineProcess && !source.Complete() {
+		return Undecided, fmt.Sprintf("engine %s: %s", rec.Engine, source.Status)
+	}
+	switch {
+	case s.DirPresent != nil && !*s.DirPresent:
+		return OrphanProject, "its directory is gone"
+	case s.ExpiresAt != nil && f.now != nil && !f.now.Before(*s.ExpiresAt):
+		return Expired, "its TTL passed at " + s.ExpiresAt.Format(time.RFC3339)
+	case !running(s):
+		return OrphanDir, "nothing of it is left in engine " + string(rec.Engine)
+	case s.ExpiresAt == nil && age != nil && *age >= f.policy.olderThan():
+		return Aged, "not active since " + s.LastActiveAt.Format(time.RFC3339)
+	}
+	return "", ""
+}
+
+// untrusted returns the class of a sandbox whose records prove nothing.
+func untrusted(s Sandbox) (StaleClass, string) {
+	detail := fmt.Sprintf("metadata %s, registry record %s", s.Metadata, s.Registry)
+	if s.Reason != nil {
+		detail += ": " + *s.Reason
+	}
+	switch {
+	case s.Metadata == RecordForeign || s.Registry == RecordForeign:
+		return Foreign, detail
+	case s.Metadata == RecordCorrupt && s.Registry != RecordOK,
+		s.Metadata == RecordMismatch || s.Registry == RecordMismatch,
+		s.Registry == RecordCorrupt,
+		s.Evidence.Record == nil:
+		return Corrupt, detail
+	case s.DirPresent == nil:
+		return Undecided, "its directory could not be looked at"
+	}
+	return "", ""
+}
+
+func (f *staleFinder) interrupted(rec *Record) (StaleClass, string) {
+	kind, since := "destroy", rec.UpdatedAt
+	if rec.Op != nil {
+		kind, since = rec.Op.Kind, rec.Op.Deadline
+	} else if rec.State == StateProvisioning {
+		kind = "create"
+	}
+	if f.now == nil {
+		return Undecided, "the host's clock could not be read"
+	}
+	if rec.Op != nil && f.now.Before(rec.Op.Deadline) {
+		return "", "" // between two steps of a running operation
+	}
+	return Interrupted, fmt.Sprintf("a %s stopped half-way before %s", kind, since.Format(time.RFC3339))
+}
+
+// running reports whether an engine still holds something that makes s more
+// than a directory. Its image alone does not.
+func running(s Sandbox) bool {
+	return slices.ContainsFunc(s.Resources, func(r Resource) bool { return r.Kind != KindImage })
+}
+
+func (f *staleFinder) directory(d Directory) StaleSandbox {
+	age := f.age(d.LastChange)
+	row := StaleSandbox{
+		Ref: d.Name, Class: Unclaimed, AgeSeconds: seconds(age), BlockedBy: []string{},
+		Detail: d.Kind + " without sandboxer's metadata",
+	}
+	if !f.policy.IncludeUnclaimed {
+		row.BlockedBy = append(row.BlockedBy, BlockUnclaimed)
+	}
+	if !d.ValidID {
+		row.BlockedBy = append(row.BlockedBy, BlockInvalidID)
+	}
+	if !d.Own {
+		row.BlockedBy = append(row.BlockedBy, BlockNotOwn)
+	}
+	if d.Kind != "directory" {
+		row.BlockedBy = append(row.BlockedBy, BlockNotDir)
+	}
+	row.BlockedBy = append(row.BlockedBy, f.floors(Unclaimed, age)...)
+	return row
+}
+
+// leftovers makes one row of each id that labels claim without any record.
+func (f *staleFinder) leftovers() []StaleSandbox {
+	count := map[ID]int64{}
+	for _, r := range f.obs.Inventory.Leftovers {
+		if r.SandboxID != nil {
+			count[*r.SandboxID]++
+		}
+	}
+	var rows []StaleSandbox
+	for id, n := range count {
+		rows = append(rows, StaleSandbox{
+			Ref: string(id), Class: OrphanProject, Resources: n,
+			Detail:    "labels name a sandbox that no record knows",
+			BlockedBy: []string{BlockNoRegistry, BlockAgeUnknown},
+		})
+	}
+	return rows
+}
+
+func (f *staleFinder) age(since *time.Time) *time.Duration {
+	if since == nil || f.now == nil {
+		return nil
+	}
+	age := f.now.Sub(*since)
+	return &age
+}
+
+// floors returns what keeps something of this class and age from being
+// removed, whatever else is true of it.
+func (f *staleFinder) floors(class StaleClass, age *time.Duration) []string {
+	var blocked []string
+	if age == nil {
+		blocked = append(blocked, BlockAgeUnknown)
+	} else {
+		if *age < f.floor(class) {
+			blocked = append(blocked, BlockTooYoung)
+		}
+		if *age < 0 || f.clockInDoubt() {
+			blocked = append(blocked, BlockClock)
+		}
+	}
+	switch f.obs.Inventory.RootState {
+	case RootOK, RootWritable, RootAbsent: // the caller's own is mended before anything is removed
+	default:
+		blocked = append(blocked, BlockRootUntrusted)
+	}
+	return blocked
+}
+
+func (f *staleFinder) floor(class StaleClass) time.Duration {
+	floor := f.policy.OlderThan
+	if f.policy.AllowYoung {
+		return floor
+	}
+	switch class {
+	case OrphanDir, OrphanProject, Unclaimed:
+		return max(floor, MinOrphanAge)
+	}
+	return max(floor, MinAge)
+}
+
+func (f *staleFinder) clockInDoubt() bool {
+	offset := f.obs.Snapshot.ClockOffsetMS
+	return offset != nil && time.Duration(max(*offset, -*offset))*time.Millisecond > MaxClockOffset
+}
+
+func seconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
 }
