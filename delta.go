@@ -8,9 +8,9 @@ import (
 // A Delta is the difference between two snapshots of one host. Across a
 // reboot, or between two machines, every difference is null.
 type Delta struct {
-	ElapsedMS *int64                     `json:"elapsed_ms"`
-	SameBoot  *bool                      `json:"same_boot"` // null where a boot id is unknown
-	Settled   *bool                      `json:"settled"`   // whether the host came to rest before the second; null: not waited for
+	ElapsedMS *int64                     `json:"elapsed_ms"` // from one to the other, on the host's clock
+	SameBoot  *bool                      `json:"same_boot"`  // null where a boot id is unknown
+	Settled   *bool                      `json:"settled"`    // whether the host came to rest before the second; null: not waited for
 	Host      HostDelta                  `json:"host"`
 	Sandbox   *SandboxCost               `json:"sandbox"` // null where no control group of the sandbox was read
 	Objects   map[ObjectKind]ObjectDelta `json:"objects"` // a kind that was unreadable on either side has no entry
@@ -35,28 +35,28 @@ type HostDelta struct {
 // A FieldDelta is one value before and after. Significant is null as long as
 // the host's noise floor for that value is not known.
 type FieldDelta struct {
-	Before      *float64 `json:"before"`
-	After       *float64 `json:"after"`
-	Delta       *float64 `json:"delta"`
+	Before      *float64 `json:"before"`      // null: unknown
+	After       *float64 `json:"after"`       // null: unknown
+	Delta       *float64 `json:"delta"`       // after minus before; null: unknown, or not comparable
 	NoiseFloor  *float64 `json:"noise_floor"` // 95th percentile of |delta| between pairs of snapshots with nothing in between
 	NoisePairs  int64    `json:"noise_pairs"` // how many pairs that is from
-	Significant *bool    `json:"significant"`
+	Significant *bool    `json:"significant"` // |delta| is above noise_floor
 }
 
 // SandboxCost is what a sandbox itself used, from its own control groups.
 type SandboxCost struct {
-	CPUSeconds         *float64 `json:"cpu_seconds"`
-	MemoryPeakBytes    *int64   `json:"memory_peak_bytes"`
-	MemoryCurrentBytes *int64   `json:"memory_current_bytes"`
-	PidsPeak           *int64   `json:"pids_peak"`
-	OOMKills           *int64   `json:"oom_kills"`
-	Source             string   `json:"source"` // cgroup_v1, cgroup_v2
+	CPUSeconds         *float64 `json:"cpu_seconds"`          // CPU time
+	MemoryPeakBytes    *int64   `json:"memory_peak_bytes"`    // most it held at once
+	MemoryCurrentBytes *int64   `json:"memory_current_bytes"` // what it holds now
+	PidsPeak           *int64   `json:"pids_peak"`            // most tasks it had at once
+	OOMKills           *int64   `json:"oom_kills"`            // of its processes, for want of memory
+	Source             string   `json:"source"`               // cgroup_v1, cgroup_v2
 }
 
 // An ObjectDelta is what came and what went, each sorted.
 type ObjectDelta struct {
-	Added   []string `json:"added"`
-	Removed []string `json:"removed"`
+	Added   []string `json:"added"`   // in the second only
+	Removed []string `json:"removed"` // in the first only
 }
 
 // A Residual is what a create followed by a destroy changed for good: the

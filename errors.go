@@ -78,8 +78,8 @@ func lastLine(s string) string {
 // A Reason is one cause of a refusal: a stable code a program can branch on,
 // and a sentence for a person.
 type Reason struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    string `json:"code"`    // stable
+	Message string `json:"message"` // for a person
 }
 
 // A RefusedError is an operation that a guard stopped before it changed

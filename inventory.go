@@ -34,7 +34,7 @@ const (
 type Source struct {
 	Name   string  `json:"name"`   // directories, registry, docker, podman, processes
 	Status string  `json:"status"` // complete, absent, or why it is not complete: timeout, forbidden, down, truncated, parse_error
-	Detail *string `json:"detail"`
+	Detail *string `json:"detail"` // what it said, where status is not complete
 }
 
 // Source statuses that mean the source has told all there is.
@@ -82,10 +82,10 @@ func (inv *Inventory) Find(ref ID) *Sandbox {
 // A Sandbox is one sandbox as the host shows it now.
 type Sandbox struct {
 	SandboxID    ID          `json:"sandbox_id"`
-	Name         *string     `json:"name"`
-	Profile      *string     `json:"profile"`
-	State        State       `json:"state"`  // as stored; unknown where no record could be read
-	Reason       *string     `json:"reason"` // the phase a failed one failed in, or what is odd about the records
+	Name         *string     `json:"name"`    // second name, if it was given one
+	Profile      *string     `json:"profile"` // what it was made from
+	State        State       `json:"state"`   // as stored; unknown where no record could be read
+	Reason       *string     `json:"reason"`  // the phase a failed one failed in, or what is odd about the records
 	Engine       *Engine     `json:"engine"`
 	Owner        *Owner      `json:"owner"`
 	CreatedAt    *time.Time  `json:"created_at"`     // host clock
@@ -93,12 +93,12 @@ type Sandbox struct {
 	LastActiveAt *time.Time  `json:"last_active_at"` // latest of creation, last operation, newest container start or finish
 	Operation    *Operation  `json:"operation"`      // under way, or interrupted
 	Locked       *bool       `json:"locked"`         // an operation holds it now
-	Dir          string      `json:"dir"`
-	DirPresent   *bool       `json:"dir_present"`
-	Metadata     RecordState `json:"metadata"`  // the record in the sandbox's directory
-	Registry     RecordState `json:"registry"`  // the record outside it
-	Resources    []Resource  `json:"resources"` // what the engine holds of it now
-	Ports        []Port      `json:"ports"`
+	Dir          string      `json:"dir"`            // absolute path of its directory
+	DirPresent   *bool       `json:"dir_present"`    // that directory is there
+	Metadata     RecordState `json:"metadata"`       // the record in the sandbox's directory
+	Registry     RecordState `json:"registry"`       // the record outside it
+	Resources    []Resource  `json:"resources"`      // what the engine holds of it now
+	Ports        []Port      `json:"ports"`          // what the host publishes of it
 
 	// Evidence is what a destroy proves ownership with. It is not published.
 	Evidence Evidence `json:"-"`
@@ -137,10 +137,10 @@ type DirFacts struct {
 
 // A Directory is an entry of the root that no sandbox accounts for.
 type Directory struct {
-	Name       string     `json:"name"` // bytes that are not UTF-8 are escaped as \xNN
-	Path       string     `json:"path"`
-	Kind       string     `json:"kind"` // directory, symlink, other
-	OwnerUID   *int64     `json:"owner_uid"`
+	Name       string     `json:"name"`        // bytes that are not UTF-8 are escaped as \xNN
+	Path       string     `json:"path"`        // absolute
+	Kind       string     `json:"kind"`        // directory, symlink, other
+	OwnerUID   *int64     `json:"owner_uid"`   // uid of its owner
 	Own        bool       `json:"own"`         // belongs to the connecting user
 	ValidID    bool       `json:"valid_id"`    // the name has the form of an id or name; others are never removed
 	LastChange *time.Time `json:"last_change"` // newest ctime in it; null where it could not be walked
@@ -150,14 +150,14 @@ type Directory struct {
 // label, sandboxer's or not.
 type ComposeProject struct {
 	Engine            Engine   `json:"engine"`
-	Name              string   `json:"name"`
-	WorkingDir        *string  `json:"working_dir"`
-	Services          []string `json:"services"`
-	ContainersTotal   int64    `json:"containers_total"`
-	ContainersRunning int64    `json:"containers_running"`
-	NetworksTotal     int64    `json:"networks_total"`
-	VolumesTotal      int64    `json:"volumes_total"`
-	SandboxID         *ID      `json:"sandbox_id"` // where it belongs to a sandbox in this inventory
+	Name              string   `json:"name"`               // value of the label
+	WorkingDir        *string  `json:"working_dir"`        // where compose was run, as its label says
+	Services          []string `json:"services"`           // sorted
+	ContainersTotal   int64    `json:"containers_total"`   // stopped ones too
+	ContainersRunning int64    `json:"containers_running"` // of containers_total
+	NetworksTotal     int64    `json:"networks_total"`     // with its label
+	VolumesTotal      int64    `json:"volumes_total"`      // with its label
+	SandboxID         *ID      `json:"sandbox_id"`         // where it belongs to a sandbox in this inventory
 }
 
 // A ResourceKind is a kind of engine resource. The set is open.
@@ -177,13 +177,13 @@ const (
 type Resource struct {
 	Engine    Engine       `json:"engine"`
 	Kind      ResourceKind `json:"kind"`
-	Ref       string       `json:"ref"` // what identifies it to the engine: full id; a volume's name; "pid:starttime" of a process
-	Name      string       `json:"name"`
-	Service   *string      `json:"service"`
+	Ref       string       `json:"ref"`        // what identifies it to the engine: full id; a volume's name; "pid:starttime" of a process
+	Name      string       `json:"name"`       // as the engine shows it
+	Service   *string      `json:"service"`    // compose service, as its label says
 	State     *string      `json:"state"`      // running, exited, … in the engine's words
 	SandboxID *ID          `json:"sandbox_id"` // what its label claims
-	StartedAt *time.Time   `json:"started_at"`
-	EndedAt   *time.Time   `json:"ended_at"`
+	StartedAt *time.Time   `json:"started_at"` // last start
+	EndedAt   *time.Time   `json:"ended_at"`   // last end; null while it runs
 
 	Nonce   string `json:"-"` // what its label claims
 	Project string `json:"-"` // compose project, label
@@ -191,11 +191,11 @@ type Resource struct {
 
 // A Port is a port of a sandbox that the host publishes.
 type Port struct {
-	Service       string `json:"service"`
-	Protocol      string `json:"protocol"` // tcp, udp
-	HostIP        string `json:"host_ip"`
-	HostPort      int64  `json:"host_port"`
-	ContainerPort int64  `json:"container_port"`
+	Service       string `json:"service"`        // compose service it belongs to
+	Protocol      string `json:"protocol"`       // tcp, udp
+	HostIP        string `json:"host_ip"`        // address it listens on
+	HostPort      int64  `json:"host_port"`      // port on the host
+	ContainerPort int64  `json:"container_port"` // port within the sandbox
 }
 
 // An Observation is what one look at a host gave: numbers and things from

@@ -79,9 +79,9 @@ type Record struct {
 // An Operation is what is being done to a sandbox. One whose deadline has
 // passed while nobody holds the sandbox's lock was interrupted.
 type Operation struct {
-	OpID     string    `json:"op_id"`
-	Kind     string    `json:"kind"` // create, destroy
-	Deadline time.Time `json:"deadline"`
+	OpID     string    `json:"op_id"`    // names it in the audit log and in the trash
+	Kind     string    `json:"kind"`     // create, destroy
+	Deadline time.Time `json:"deadline"` // when it has ended or died, host clock
 }
 
 // An Owner is who made a sandbox.

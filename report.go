@@ -59,12 +59,12 @@ type Document interface {
 
 // A Header stands once, at the top of a document.
 type Header struct {
-	Schema        string    `json:"schema"` // $id of the schema that describes the document
-	SchemaVersion string    `json:"schema_version"`
+	Schema        string    `json:"schema"`         // $id of the schema that describes the document
+	SchemaVersion string    `json:"schema_version"` // see SchemaVersion; while it is 0.x, fields may move
 	Kind          Kind      `json:"kind"`
-	ReportID      string    `json:"report_id"` // of this document; unique
-	RunID         string    `json:"run_id"`    // of the operation; its documents share it
-	GeneratedAt   time.Time `json:"generated_at"`
+	ReportID      string    `json:"report_id"`    // of this document; unique
+	RunID         string    `json:"run_id"`       // of the operation; its documents share it
+	GeneratedAt   time.Time `json:"generated_at"` // controller's clock
 	Producer      Producer  `json:"producer"`
 	Host          HostRef   `json:"host"`
 }
@@ -74,15 +74,15 @@ func (h Header) DocumentHeader() Header { return h }
 
 // A Producer is the program that wrote a document.
 type Producer struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	Commit  string `json:"commit"`
+	Name    string `json:"name"`    // of the program
+	Version string `json:"version"` // of the program, as it was built
+	Commit  string `json:"commit"`  // of its source; empty where the build does not say
 }
 
 // A HostRef names the host a document is about.
 type HostRef struct {
-	Name      string  `json:"name"` // as the caller named it
-	Hostname  *string `json:"hostname"`
+	Name      string  `json:"name"`       // as the caller named it
+	Hostname  *string `json:"hostname"`   // as the kernel of the host gives it
 	MachineID *string `json:"machine_id"` // hash of it, the same as in Identity
 }
 
@@ -92,18 +92,18 @@ type HostRef struct {
 type SandboxStatus struct {
 	Header
 	SandboxID  ID                  `json:"sandbox_id"`
-	Name       *string             `json:"name"`
-	Profile    string              `json:"profile"`
+	Name       *string             `json:"name"`    // second name, if it was given one
+	Profile    string              `json:"profile"` // what it was made from, such as "profile.sandbox-canary"
 	State      State               `json:"state"`
 	Reason     *string             `json:"reason"` // why it is not ready
 	Engine     *Engine             `json:"engine"`
-	Ports      []Port              `json:"ports"`
-	CreatedAt  *time.Time          `json:"created_at"`
-	ExpiresAt  *time.Time          `json:"expires_at"`
+	Ports      []Port              `json:"ports"`      // what the host publishes of it
+	CreatedAt  *time.Time          `json:"created_at"` // host clock
+	ExpiresAt  *time.Time          `json:"expires_at"` // host clock; null: no TTL
 	Telemetry  IntrospectionReport `json:"telemetry"`
-	Conditions []Condition         `json:"conditions"`
-	Export     []ExportOutcome     `json:"export"` // null but on stdout
-	Artifacts  []Artifact          `json:"artifacts"`
+	Conditions []Condition         `json:"conditions"` // facts that a program may wait for
+	Export     []ExportOutcome     `json:"export"`     // null but on stdout
+	Artifacts  []Artifact          `json:"artifacts"`  // local files that hold this document
 }
 
 // An IntrospectionReport is the telemetry of one sandbox: the host before
@@ -115,29 +115,29 @@ type IntrospectionReport struct {
 	DestroyDelta    *Delta         `json:"destroy_delta"` // null until destroyed
 	Residual        *Residual      `json:"residual"`      // null until destroyed
 	Inventory       *Inventory     `json:"inventory"`
-	StaleCandidates []StaleSandbox `json:"stale_candidates"`
-	Canary          *CanaryResult  `json:"canary"` // null for other profiles
+	StaleCandidates []StaleSandbox `json:"stale_candidates"` // what else on the host is no live sandbox; recommendations only
+	Canary          *CanaryResult  `json:"canary"`           // null for other profiles
 	Admission       Admission      `json:"admission"`
 }
 
 // A Condition is one fact about a sandbox that a program may wait for.
 type Condition struct {
-	Type    string `json:"type"`   // Provisioned, HostHealthy, CanaryPassed, LeakFree
-	Status  string `json:"status"` // True, False, Unknown
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
+	Type    string `json:"type"`    // Provisioned, HostHealthy, CanaryPassed, LeakFree
+	Status  string `json:"status"`  // True, False, Unknown
+	Reason  string `json:"reason"`  // one word for why, for programs
+	Message string `json:"message"` // the same, for a person
 }
 
 // An ExportOutcome is what one exporter made of a document.
 type ExportOutcome struct {
-	Sink   string  `json:"sink"`
+	Sink   string  `json:"sink"`   // name of the exporter
 	Status string  `json:"status"` // done, spooled, failed
-	Error  *string `json:"error"`
+	Error  *string `json:"error"`  // null unless it failed
 }
 
 // An Artifact is a local file that holds a document.
 type Artifact struct {
-	Path string `json:"path"`
+	Path string `json:"path"` // absolute, on the controller
 }
 
 // A SnapshotDocument is a HostSnapshot printed by itself.
@@ -169,22 +169,22 @@ type IntrospectionDocument struct {
 // sandboxes.
 type SandboxStatusList struct {
 	Header
-	Items  []SandboxStatus `json:"items"`
-	Errors []ErrorInfo     `json:"errors"`
+	Items  []SandboxStatus `json:"items"`  // one for each sandbox that answered
+	Errors []ErrorInfo     `json:"errors"` // one for each that did not
 }
 
 // A DoctorReport lists what would stop a create or a destroy on a host.
 type DoctorReport struct {
 	Header
-	Findings []Finding `json:"findings"`
+	Findings []Finding `json:"findings"` // in the order they were looked at
 }
 
 // A Finding is one thing doctor looked at.
 type Finding struct {
 	Check   string  `json:"check"` // stable name, such as "engine.docker"
 	Verdict Verdict `json:"verdict"`
-	Message string  `json:"message"`
-	Mend    *string `json:"mend"` // what to do about it
+	Message string  `json:"message"` // for a person
+	Mend    *string `json:"mend"`    // what to do about it
 }
 
 // An ErrorDocument is what a command that failed prints in place of its own
@@ -196,13 +196,13 @@ type ErrorDocument struct {
 
 // ErrorInfo is an error for programs.
 type ErrorInfo struct {
-	Code    string   `json:"code"` // usage, refused, unreachable, incomplete, locked, not_found, interrupted, failed
-	Message string   `json:"message"`
-	Hint    *string  `json:"hint"`
-	Host    *string  `json:"host"`
-	Phase   *string  `json:"phase"`
-	Reasons []Reason `json:"reasons"`
-	Log     []string `json:"log"` // last lines of the service at fault
+	Code    string   `json:"code"`    // usage, refused, unreachable, incomplete, locked, not_found, interrupted, failed
+	Message string   `json:"message"` // for a person
+	Hint    *string  `json:"hint"`    // what mends it, in one line
+	Host    *string  `json:"host"`    // name of the host it happened on
+	Phase   *string  `json:"phase"`   // step of the operation it happened in
+	Reasons []Reason `json:"reasons"` // each cause of a refusal
+	Log     []string `json:"log"`     // last lines of the service at fault
 }
 
 // A CanaryResult is what the canary found out about its host.
@@ -210,18 +210,18 @@ type CanaryResult struct {
 	Status     Verdict       `json:"status"`      // worst of the checks: fail, else error, else warn, else pass
 	DurationMS *int64        `json:"duration_ms"` // of the checks in the sandbox
 	Isolation  *string       `json:"isolation"`   // what kept the canary apart: container, or the namespaces it got
-	Checks     []CanaryCheck `json:"checks"`
+	Checks     []CanaryCheck `json:"checks"`      // in the order they were made
 }
 
 // A CanaryCheck is one of the canary's checks.
 type CanaryCheck struct {
-	Name       string   `json:"name"`
+	Name       string   `json:"name"` // such as "start_latency"
 	Status     Verdict  `json:"status"`
-	DurationMS *int64   `json:"duration_ms"`
-	Value      *float64 `json:"value"`
-	Unit       *string  `json:"unit"`
-	Threshold  *float64 `json:"threshold"`
-	Message    string   `json:"message"`
+	DurationMS *int64   `json:"duration_ms"` // of this check
+	Value      *float64 `json:"value"`       // what was measured, in unit
+	Unit       *string  `json:"unit"`        // of value and threshold
+	Threshold  *float64 `json:"threshold"`   // what value was held against
+	Message    string   `json:"message"`     // for a person
 }
 
 // Names of canary checks. The set is open.
@@ -273,10 +273,10 @@ const (
 
 // An AdmissionReason is one value that is past a threshold, or missing.
 type AdmissionReason struct {
-	Code      string           `json:"code"`
-	Field     string           `json:"field"`
-	Observed  *float64         `json:"observed"`
-	Threshold *float64         `json:"threshold"`
+	Code      string           `json:"code"`      // stable name of the rule
+	Field     string           `json:"field"`     // JSON path of the value in the snapshot
+	Observed  *float64         `json:"observed"`  // the value; null: missing
+	Threshold *float64         `json:"threshold"` // what it was held against
 	Severity  AdmissionVerdict `json:"severity"`
-	Message   string           `json:"message"`
+	Message   string           `json:"message"` // for a person
 }

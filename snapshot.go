@@ -50,12 +50,12 @@ type Missing struct {
 
 // Identity says which machine and which boot this is.
 type Identity struct {
-	Hostname       *string    `json:"hostname"`
-	MachineID      *string    `json:"machine_id"` // hash of /etc/machine-id; the id itself is confidential (machine-id(5))
-	BootID         *string    `json:"boot_id"`    // /proc/sys/kernel/random/boot_id
-	BootAt         *time.Time `json:"boot_at"`    // btime of /proc/stat
-	UptimeSeconds  *float64   `json:"uptime_seconds"`
-	KernelRelease  *string    `json:"kernel_release"`
+	Hostname       *string    `json:"hostname"`        // /proc/sys/kernel/hostname
+	MachineID      *string    `json:"machine_id"`      // hash of /etc/machine-id; the id itself is confidential (machine-id(5))
+	BootID         *string    `json:"boot_id"`         // /proc/sys/kernel/random/boot_id
+	BootAt         *time.Time `json:"boot_at"`         // btime of /proc/stat
+	UptimeSeconds  *float64   `json:"uptime_seconds"`  // /proc/uptime
+	KernelRelease  *string    `json:"kernel_release"`  // /proc/sys/kernel/osrelease
 	OSID           *string    `json:"os_id"`           // ID of os-release(5)
 	OSVersionID    *string    `json:"os_version_id"`   // VERSION_ID of os-release(5)
 	OSPrettyName   *string    `json:"os_pretty_name"`  // PRETTY_NAME of os-release(5)
@@ -69,24 +69,24 @@ type Identity struct {
 
 // CPU holds counters since boot, from /proc/stat (proc_stat(5)).
 type CPU struct {
-	LogicalCount         *int64   `json:"logical_count"`
-	BusySecondsTotal     *float64 `json:"busy_seconds_total"` // all but idle and iowait, guest time counted once
-	IdleSecondsTotal     *float64 `json:"idle_seconds_total"`
-	IowaitSecondsTotal   *float64 `json:"iowait_seconds_total"`
-	StealSecondsTotal    *float64 `json:"steal_seconds_total"`
-	ContextSwitchesTotal *int64   `json:"context_switches_total"`
-	ForksTotal           *int64   `json:"forks_total"`
-	ProcsRunning         *int64   `json:"procs_running"`
-	ProcsBlocked         *int64   `json:"procs_blocked"`
+	LogicalCount         *int64   `json:"logical_count"`          // CPUs online
+	BusySecondsTotal     *float64 `json:"busy_seconds_total"`     // all but idle and iowait, guest time counted once
+	IdleSecondsTotal     *float64 `json:"idle_seconds_total"`     // with nothing to do
+	IowaitSecondsTotal   *float64 `json:"iowait_seconds_total"`   // idle while a disk was waited for
+	StealSecondsTotal    *float64 `json:"steal_seconds_total"`    // taken by the hypervisor for others
+	ContextSwitchesTotal *int64   `json:"context_switches_total"` // ctxt
+	ForksTotal           *int64   `json:"forks_total"`            // processes: every fork and clone
+	ProcsRunning         *int64   `json:"procs_running"`          // runnable now
+	ProcsBlocked         *int64   `json:"procs_blocked"`          // blocked on I/O now
 }
 
 // Load is /proc/loadavg. It is information, not evidence: it lags a minute
 // behind (see the pressure totals and cpu counters for that).
 type Load struct {
-	Load1       *float64 `json:"load1"`
-	Load5       *float64 `json:"load5"`
-	Load15      *float64 `json:"load15"`
-	Load1PerCPU *float64 `json:"load1_per_cpu"`
+	Load1       *float64 `json:"load1"`         // average over one minute
+	Load5       *float64 `json:"load5"`         // average over five minutes
+	Load15      *float64 `json:"load15"`        // average over fifteen minutes
+	Load1PerCPU *float64 `json:"load1_per_cpu"` // load1 by logical_count of cpu
 }
 
 // Pressures is /proc/pressure (Documentation/accounting/psi.rst).
@@ -98,64 +98,64 @@ type Pressures struct {
 
 // A Pressure is the share of time in which some, or all, tasks were stalled.
 type Pressure struct {
-	SomeAvg10Ratio   *float64 `json:"some_avg10_ratio"`
-	SomeAvg60Ratio   *float64 `json:"some_avg60_ratio"`
-	SomeAvg300Ratio  *float64 `json:"some_avg300_ratio"`
-	SomeStallUSTotal *int64   `json:"some_stall_us_total"`
-	FullAvg10Ratio   *float64 `json:"full_avg10_ratio"`
-	FullAvg60Ratio   *float64 `json:"full_avg60_ratio"`
-	FullAvg300Ratio  *float64 `json:"full_avg300_ratio"`
-	FullStallUSTotal *int64   `json:"full_stall_us_total"`
+	SomeAvg10Ratio   *float64 `json:"some_avg10_ratio"`    // share of the last 10 s with at least one task stalled, 0 to 1
+	SomeAvg60Ratio   *float64 `json:"some_avg60_ratio"`    // share of the last 60 s with at least one task stalled, 0 to 1
+	SomeAvg300Ratio  *float64 `json:"some_avg300_ratio"`   // share of the last 300 s with at least one task stalled, 0 to 1
+	SomeStallUSTotal *int64   `json:"some_stall_us_total"` // time in which at least one task was stalled
+	FullAvg10Ratio   *float64 `json:"full_avg10_ratio"`    // share of the last 10 s with all tasks stalled, 0 to 1
+	FullAvg60Ratio   *float64 `json:"full_avg60_ratio"`    // share of the last 60 s with all tasks stalled, 0 to 1
+	FullAvg300Ratio  *float64 `json:"full_avg300_ratio"`   // share of the last 300 s with all tasks stalled, 0 to 1
+	FullStallUSTotal *int64   `json:"full_stall_us_total"` // time in which all tasks were stalled
 }
 
 // Memory is from /proc/meminfo and /proc/vmstat (proc_meminfo(5)).
 type Memory struct {
-	TotalBytes        *int64 `json:"total_bytes"`
-	AvailableBytes    *int64 `json:"available_bytes"`
-	FreeBytes         *int64 `json:"free_bytes"`
-	AnonBytes         *int64 `json:"anon_bytes"`
-	DirtyBytes        *int64 `json:"dirty_bytes"`
-	SwapTotalBytes    *int64 `json:"swap_total_bytes"`
-	SwapFreeBytes     *int64 `json:"swap_free_bytes"`
-	SwapInPagesTotal  *int64 `json:"swap_in_pages_total"`
-	SwapOutPagesTotal *int64 `json:"swap_out_pages_total"`
-	MajorFaultsTotal  *int64 `json:"major_faults_total"`
-	OOMKillsTotal     *int64 `json:"oom_kills_total"`
+	TotalBytes        *int64 `json:"total_bytes"`          // MemTotal
+	AvailableBytes    *int64 `json:"available_bytes"`      // MemAvailable: what can be had without swapping
+	FreeBytes         *int64 `json:"free_bytes"`           // MemFree
+	AnonBytes         *int64 `json:"anon_bytes"`           // AnonPages: memory of processes that no file backs
+	DirtyBytes        *int64 `json:"dirty_bytes"`          // Dirty: waits to be written to disk
+	SwapTotalBytes    *int64 `json:"swap_total_bytes"`     // SwapTotal
+	SwapFreeBytes     *int64 `json:"swap_free_bytes"`      // SwapFree
+	SwapInPagesTotal  *int64 `json:"swap_in_pages_total"`  // pswpin
+	SwapOutPagesTotal *int64 `json:"swap_out_pages_total"` // pswpout
+	MajorFaultsTotal  *int64 `json:"major_faults_total"`   // pgmajfault: faults that had to read from disk
+	OOMKillsTotal     *int64 `json:"oom_kills_total"`      // oom_kill: processes killed for want of memory
 }
 
 // A Filesystem is one file system that a sandbox can fill, from statfs(2).
 type Filesystem struct {
-	Roles           []string `json:"roles"` // root, sandbox_root, tmp, docker_root, containerd_root, podman_root
-	Path            string   `json:"path"`  // the first path it was asked by
-	DeviceID        *string  `json:"device_id"`
-	FSType          *string  `json:"fstype"`
-	TotalBytes      *int64   `json:"total_bytes"`
-	FreeBytes       *int64   `json:"free_bytes"`   // with the reserve for root
-	AvailBytes      *int64   `json:"avail_bytes"`  // for ordinary users
-	AvailRatio      *float64 `json:"avail_ratio"`  // avail_bytes / total_bytes
-	InodesTotal     *int64   `json:"inodes_total"` // null where the file system has no fixed number
-	InodesFree      *int64   `json:"inodes_free"`
-	InodesFreeRatio *float64 `json:"inodes_free_ratio"`
-	ReadOnly        *bool    `json:"read_only"`
+	Roles           []string `json:"roles"`             // root, sandbox_root, tmp, docker_root, containerd_root, podman_root
+	Path            string   `json:"path"`              // the first path it was asked by
+	DeviceID        *string  `json:"device_id"`         // what tells file systems apart on this host
+	FSType          *string  `json:"fstype"`            // type of file system, as the host names it
+	TotalBytes      *int64   `json:"total_bytes"`       // size
+	FreeBytes       *int64   `json:"free_bytes"`        // with the reserve for root
+	AvailBytes      *int64   `json:"avail_bytes"`       // for ordinary users
+	AvailRatio      *float64 `json:"avail_ratio"`       // avail_bytes / total_bytes
+	InodesTotal     *int64   `json:"inodes_total"`      // null where the file system has no fixed number
+	InodesFree      *int64   `json:"inodes_free"`       // null where inodes_total is
+	InodesFreeRatio *float64 `json:"inodes_free_ratio"` // inodes_free / inodes_total
+	ReadOnly        *bool    `json:"read_only"`         // mounted read-only
 }
 
 // Limits are the kernel's tables and how full they are.
 type Limits struct {
-	FDsAllocated     *int64 `json:"fds_allocated"`
-	FDsMax           *int64 `json:"fds_max"`   // null where there is no limit
-	PidsUsed         *int64 `json:"pids_used"` // tasks, threads included
-	PidMax           *int64 `json:"pid_max"`
-	ThreadsMax       *int64 `json:"threads_max"`
+	FDsAllocated     *int64 `json:"fds_allocated"`     // open files, all processes
+	FDsMax           *int64 `json:"fds_max"`           // null where there is no limit
+	PidsUsed         *int64 `json:"pids_used"`         // tasks, threads included
+	PidMax           *int64 `json:"pid_max"`           // largest process id
+	ThreadsMax       *int64 `json:"threads_max"`       // most tasks there can be
 	ConntrackEntries *int64 `json:"conntrack_entries"` // null where connection tracking is not loaded
-	ConntrackMax     *int64 `json:"conntrack_max"`
-	ProcessesCount   *int64 `json:"processes_count"`
+	ConntrackMax     *int64 `json:"conntrack_max"`     // most connections that can be tracked
+	ProcessesCount   *int64 `json:"processes_count"`   // processes, threads not counted
 }
 
 // Network is from /proc/net/sockstat.
 type Network struct {
-	SocketsUsed *int64 `json:"sockets_used"`
-	TCPInUse    *int64 `json:"tcp_inuse"`
-	TCPTimeWait *int64 `json:"tcp_time_wait"`
+	SocketsUsed *int64 `json:"sockets_used"`  // of all kinds
+	TCPInUse    *int64 `json:"tcp_inuse"`     // TCP sockets, IPv4
+	TCPTimeWait *int64 `json:"tcp_time_wait"` // TCP sockets in TIME_WAIT
 }
 
 // An Engine is what runs a sandbox's processes.
@@ -186,21 +186,21 @@ const (
 type EngineInfo struct {
 	Name              Engine      `json:"name"`
 	Status            EngineState `json:"status"`
-	Detail            *string     `json:"detail"` // what the engine or its client said, where status is not ok
-	Version           *string     `json:"version"`
-	APIVersion        *string     `json:"api_version"`
-	ResponseMS        *int64      `json:"response_ms"`
-	Rootless          *bool       `json:"rootless"`
-	RootDir           *string     `json:"root_dir"`
-	StorageDriver     *string     `json:"storage_driver"`
-	CgroupDriver      *string     `json:"cgroup_driver"`
-	ComposeTools      []string    `json:"compose_tools"` // compose tools found for it: "docker compose", "docker-compose", "podman-compose"
-	ContainersRunning *int64      `json:"containers_running"`
-	ContainersPaused  *int64      `json:"containers_paused"`
-	ContainersStopped *int64      `json:"containers_stopped"`
-	ImagesCount       *int64      `json:"images_count"`
-	VolumesCount      *int64      `json:"volumes_count"`
-	NetworksCount     *int64      `json:"networks_count"`
+	Detail            *string     `json:"detail"`             // what the engine or its client said, where status is not ok
+	Version           *string     `json:"version"`            // of the engine, not its client
+	APIVersion        *string     `json:"api_version"`        // newest the engine's API offers
+	ResponseMS        *int64      `json:"response_ms"`        // how long its answer took
+	Rootless          *bool       `json:"rootless"`           // runs as an ordinary user
+	RootDir           *string     `json:"root_dir"`           // where it keeps images and volumes
+	StorageDriver     *string     `json:"storage_driver"`     // such as "overlay2"
+	CgroupDriver      *string     `json:"cgroup_driver"`      // cgroupfs, systemd
+	ComposeTools      []string    `json:"compose_tools"`      // compose tools found for it: "docker compose", "docker-compose", "podman-compose"
+	ContainersRunning *int64      `json:"containers_running"` // everybody's, not sandboxer's only
+	ContainersPaused  *int64      `json:"containers_paused"`  // everybody's
+	ContainersStopped *int64      `json:"containers_stopped"` // everybody's
+	ImagesCount       *int64      `json:"images_count"`       // everybody's
+	VolumesCount      *int64      `json:"volumes_count"`      // everybody's
+	NetworksCount     *int64      `json:"networks_count"`     // everybody's
 }
 
 // Engine returns what the snapshot knows of the engine named, or nil.

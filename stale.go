@@ -65,17 +65,17 @@ type StalePolicy struct {
 // sandbox.
 type StaleReport struct {
 	Policy          AppliedPolicy  `json:"policy"`
-	EvaluatedAt     *time.Time     `json:"evaluated_at"` // host clock that ages were taken from; null: it could not be read
-	Complete        bool           `json:"complete"`     // every source of the inventory answered in full
-	StaleCandidates []StaleSandbox `json:"stale_candidates"`
+	EvaluatedAt     *time.Time     `json:"evaluated_at"`     // host clock that ages were taken from; null: it could not be read
+	Complete        bool           `json:"complete"`         // every source of the inventory answered in full
+	StaleCandidates []StaleSandbox `json:"stale_candidates"` // by ref
 }
 
 // An AppliedPolicy is a StalePolicy as it was applied.
 type AppliedPolicy struct {
-	OlderThanSeconds float64 `json:"older_than_seconds"`
-	FloorForAll      bool    `json:"floor_for_all"` // older_than was given, so it holds for every class
-	IncludeUnclaimed bool    `json:"include_unclaimed"`
-	AllowYoung       bool    `json:"allow_young"`
+	OlderThanSeconds float64 `json:"older_than_seconds"` // age from which a sandbox without TTL is aged
+	FloorForAll      bool    `json:"floor_for_all"`      // older_than was given, so it holds for every class
+	IncludeUnclaimed bool    `json:"include_unclaimed"`  // unclaimed directories may be removed
+	AllowYoung       bool    `json:"allow_young"`        // no floors
 }
 
 // A StaleSandbox is one thing that is not a live sandbox: a recommendation,
