@@ -1,0 +1,100 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Parts lists every part that a test may require.
+//
+//	sshd        a lab whose sshd runs
+//	dockerd     a lab whose dockerd runs
+//	docker-cli  the docker command
+//	compose-v2  the plugin behind docker compose
+//	root        the test itself runs as root
+//
+// The others are commands of that name.
+func Parts() []string {
+	return []string{
+		"sshd", "dockerd", "docker-cli", "compose-v2", "root", "ssh", "git", "curl", "shellcheck",
+		"dash", "bash", "zsh", "fish", "tcsh", "mksh", "busybox",
+	}
+}
+
+// Require skips the test if one of the parts is missing. If SANDBOXER_REQUIRE
+// lists that part, the test fails instead.
+func Require(t testing.TB, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !slices.Contains(Parts(), part) {
+			t.Fatalf("no part is named %q", part)
+		}
+		err := Find(part)
+		if err == nil {
+			continue
+		}
+		required := strings.Split(os.Getenv(RequireVar), ",")
+		if slices.Contains(required, part) {
+			t.Fatalf("%s is missing, and %s lists it: %v", part, RequireVar, err)
+		}
+		t.Skipf("%s is missing: %v", part, err)
+	}
+}
+
+// Find returns nil if the part is there and an error saying why not otherwise.
+func Find(part string) error {
+	switch part {
+	case "sshd", "dockerd":
+		return findInLab(part)
+	case "root":
+		if os.Geteuid() != 0 {
+			return errors.New("not root")
+		}
+		return nil
+	case "docker-cli":
+		return findCommand("docker")
+	case "compose-v2":
+		out, err := exec.Command("docker", "compose", "version", "--short").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("docker compose version: %w: %s", err, strings.TrimSpace(string(out)))
+		}
+		return nil
+	default:
+		return findCommand(part)
+	}
+}
+
+func findCommand(name string) error {
+	_, err := exec.LookPath(name)
+	return err
+}
+
+func findInLab(part string) error {
+	path := os.Getenv(StateVar)
+	if path == "" {
+		return fmt.Errorf("no lab: %s is not set; `go run ./test` runs the tests in one", StateVar)
+	}
+	l, err := Read(path)
+	if err != nil {
+		return err
+	}
+	if reason := l.Missing[part]; reason != "" {
+		return errors.New(reason)
+	}
+	return nil
+}
+
+// stderrOf returns what a failed command wrote to its standard error, as far as
+// os/exec kept it.
+func stderrOf(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return strings.TrimSpace(string(exit.Stderr))
+	}
+	return ""
+}
