@@ -1,0 +1,139 @@
+package sandboxer
+
+import "fmt"
+
+// Thresholds of Admit. They follow what kubelet and Nomad evict and collect
+// at, on the cautious side for a host that is not ours alone.
+const (
+	minDiskAvailRatio    = 0.05
+	warnDiskAvailRatio   = 0.15
+	minInodesFreeRatio   = 0.05
+	minMemoryAvailBytes  = 100 << 20
+	warnMemoryAvailRatio = 0.10
+	maxPidsRatio         = 0.90
+	maxConntrackRatio    = 0.90
+	warnPressureRatio    = 0.50 // share of the last minute some task waited
+)
+
+// Admit says whether a host can take another sandbox. It is pure. What could
+// not be read makes the verdict unknown, unless something known is worse.
+func Admit(s HostSnapshot) Admission {
+	a := admitter{}
+	for _, fs := range s.Filesystems {
+		field := "filesystems." + fs.Path
+		a.atLeast("disk_full", field+".avail_ratio", fs.AvailRatio, minDiskAvailRatio, AdmitRefuse,
+			"%s has %.1f %% of its space left", fs.Path)
+		a.atLeast("disk_low", field+".avail_ratio", fs.AvailRatio, warnDiskAvailRatio, AdmitWarn,
+			"%s has %.1f %% of its space left", fs.Path)
+		if fs.InodesTotal != nil {
+			a.atLeast("inodes_full", field+".inodes_free_ratio", fs.InodesFreeRatio, minInodesFreeRatio, AdmitRefuse,
+				"%s has %.1f %% of its inodes left", fs.Path)
+		}
+		if fs.ReadOnly != nil && *fs.ReadOnly {
+			a.add("read_only", field+".read_only", nil, nil, AdmitRefuse, fs.Path+" is mounted read-only")
+		}
+	}
+	a.disk(s)
+	a.memory(s.Memory)
+	a.atMost("pids", "limits.pids_used", ratio(s.Limits.PidsUsed, s.Limits.PidMax), maxPidsRatio, AdmitRefuse, "%.0f %% of all process ids are in use")
+	if s.Limits.ConntrackMax != nil {
+		a.atMost("conntrack", "limits.conntrack_entries", ratio(s.Limits.ConntrackEntries, s.Limits.ConntrackMax), maxConntrackRatio, AdmitRefuse, "%.0f %% of the connection tracking table is in use")
+	}
+	if p := s.Pressure.Memory; p != nil {
+		a.atMost("memory_pressure", "pressure.memory.some_avg60_ratio", p.SomeAvg60Ratio, warnPressureRatio, AdmitWarn, "tasks waited for memory in %.0f %% of the last minute")
+	}
+	if p := s.Pressure.IO; p != nil {
+		a.atMost("io_pressure", "pressure.io.some_avg60_ratio", p.SomeAvg60Ratio, warnPressureRatio, AdmitWarn, "tasks waited for storage in %.0f %% of the last minute")
+	}
+	a.engines(s.Engines)
+	return a.verdict()
+}
+
+type admitter struct{ reasons []AdmissionReason }
+
+func (a *admitter) add(code, field string, observed, threshold *float64, severity AdmissionVerdict, message string) {
+	for _, have := range a.reasons {
+		if have.Field == field && have.Severity == AdmitRefuse {
+			return // a warning beside a refusal of the same value says nothing new
+		}
+	}
+	a.reasons = append(a.reasons, AdmissionReason{code, field, observed, threshold, severity, message})
+}
+
+func (a *admitter) missing(field string) {
+	a.add("missing", field, nil, nil, AdmitUnknown, field+" could not be read")
+}
+
+// atLeast complains of a share below its bound. format takes what, then the
+// share in percent.
+func (a *admitter) atLeast(code, field string, share *float64, bound float64, severity AdmissionVerdict, format, what string) {
+	if share != nil && *share < bound {
+		a.add(code, field, share, &bound, severity, fmt.Sprintf(format, what, *share*100))
+	}
+}
+
+func (a *admitter) atMost(code, field string, share *float64, bound float64, severity AdmissionVerdict, format string) {
+	if share == nil {
+		a.missing(field)
+	} else if *share > bound {
+		a.add(code, field, share, &bound, severity, fmt.Sprintf(format, *share*100))
+	}
+}
+
+func (a *admitter) disk(s HostSnapshot) {
+	if s.DiskRootAvailBytes == nil {
+		a.missing("disk_root_avail_bytes")
+	}
+}
+
+func (a *admitter) memory(m Memory) {
+	if m.AvailableBytes == nil || m.TotalBytes == nil {
+		a.missing("memory.available_bytes")
+		return
+	}
+	observed := float64(*m.AvailableBytes)
+	if *m.AvailableBytes < minMemoryAvailBytes {
+		a.add("memory_full", "memory.available_bytes", &observed, ptr(float64(minMemoryAvailBytes)), AdmitRefuse,
+			fmt.Sprintf("%d MB of memory are available", *m.AvailableBytes/1e6))
+		return
+	}
+	bound := warnMemoryAvailRatio * float64(*m.TotalBytes)
+	if observed < bound {
+		a.add("memory_low", "memory.available_bytes", &observed, &bound, AdmitWarn,
+			fmt.Sprintf("%d MB of memory are available", *m.AvailableBytes/1e6))
+	}
+}
+
+func (a *admitter) engines(all []EngineInfo) {
+	for _, e := range all {
+		severity := AdmitWarn
+		switch e.Status {
+		case EngineOK, EngineAbsent, EngineUnused, EngineForbidden:
+			continue
+		case EngineUnknown:
+			severity = AdmitUnknown
+		}
+		field := "engines." + string(e.Name) + ".status"
+		a.add("engine_"+string(e.Status), field, nil, nil, severity, fmt.Sprintf("engine %s is %s", e.Name, e.Status))
+	}
+}
+
+func (a *admitter) verdict() Admission {
+	out := Admission{Verdict: AdmitOK, Reasons: append([]AdmissionReason{}, a.reasons...)}
+	for _, worse := range []AdmissionVerdict{AdmitUnknown, AdmitWarn, AdmitRefuse} {
+		for _, r := range a.reasons {
+			if r.Severity == worse {
+				out.Verdict = worse
+			}
+		}
+	}
+	return out
+}
+
+func ratio(part, whole *int64) *float64 {
+	if part == nil || whole == nil || *whole <= 0 {
+		return nil
+	}
+	r := float64(*part) / float64(*whole)
+	return &r
+}

@@ -1,0 +1,275 @@
+package sandboxer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/tegwick/sand-boxer/internal/onhost"
+)
+
+// destroyLimit bounds one destroy, for the deadline its record carries.
+const destroyLimit = 10 * time.Minute
+
+// Destroy removes a sandbox, by id or exact name, and everything of it: what
+// the engine holds, its directory, its records. It is legal from every state,
+// picks up where an earlier one was cut off, and does nothing, successfully,
+// to a sandbox that was destroyed before.
+//
+// Nothing is removed before it is proven to be the sandbox's own, under its
+// lock; what cannot be proven is left and named in the error. The error is
+// ErrNotFound, ErrLocked, ErrIncomplete where a source that decides did not
+// answer, a *RefusedError where a proof failed, or another where something
+// could not be removed: then the next Destroy goes on from there.
+func (b *Sandboxer) Destroy(ctx context.Context, host Host, ref ID) (SandboxStatus, error) {
+	status, err := b.destroy(ctx, host, ref)
+	if err != nil {
+		return status, err
+	}
+	return b.export(ctx, host, status)
+}
+
+func (b *Sandboxer) destroy(ctx context.Context, host Host, ref ID) (SandboxStatus, error) {
+	obs, s, err := b.find(ctx, host, ref)
+	if err != nil {
+		return SandboxStatus{}, err
+	}
+	status, err := b.statusOf(host, obs, s)
+	if err != nil {
+		return SandboxStatus{}, err
+	}
+	if s == nil { // destroyed before
+		status.Conditions = conditions(status)
+		return status, nil
+	}
+	d := &destruction{b: b, host: host, before: obs, s: s}
+	err = d.run(ctx)
+	if err == nil {
+		err = d.finish(ctx, &status)
+	}
+	if err != nil {
+		why := err.Error()
+		status.Reason = &why
+	}
+	status.Conditions = conditions(status)
+	return status, err
+}
+
+// A destruction is one Destroy under way.
+type destruction struct {
+	b      *Sandboxer
+	host   Host
+	before Observation
+	s      *Sandbox
+	rec    Record // what the host will hold
+}
+
+// run proves as much as can be proven from here and lets the host do the
+// rest in one locked step.
+func (d *destruction) run(ctx context.Context) error {
+	teardown, err := d.mayGo()
+	if err != nil {
+		return err
+	}
+	op, err := d.b.newOp()
+	if err != nil {
+		return err
+	}
+	item, err := d.item(op, teardown)
+	if err != nil {
+		return err
+	}
+	d.b.emit(Event{Phase: PhaseDestroy, SandboxID: d.s.SandboxID, Host: d.host.Name(), Message: "removing"})
+	answer, err := d.b.runScript(ctx, d.host, "destroy", op.Destroy([]onhost.Item{item}))
+	got := answer.Item(string(d.s.SandboxID))
+	if got.Result == "" && err != nil {
+		return err
+	}
+	return d.judge(got)
+}
+
+// mayGo returns the script that removes what the engine holds, or why the
+// sandbox may not be touched.
+func (d *destruction) mayGo() (Script, error) {
+	doing := fmt.Sprintf("destroy %s on %s", d.s.SandboxID, d.host.Name())
+	class, detail := untrusted(*d.s)
+	switch class {
+	case "":
+	case Undecided:
+		return "", fmt.Errorf("%s: %s: %w", doing, detail, ErrIncomplete)
+	default:
+		return "", &RefusedError{Doing: doing, Reasons: []Reason{{string(class), detail}}}
+	}
+	d.rec = *d.s.Evidence.Record
+	dir := d.s.Evidence.Dir
+	switch {
+	case dir.Present && !dir.IsDir:
+		return "", &RefusedError{Doing: doing, Reasons: []Reason{{"not_dir", d.s.Dir + " is not a directory"}}}
+	case dir.Present && d.rec.Inode != 0 && (dir.Inode != d.rec.Inode || dir.Device != d.rec.Device):
+		return "", &RefusedError{Doing: doing, Reasons: []Reason{{"dir_changed", d.s.Dir + " is not the directory that was made for it"}}}
+	}
+	for _, p := range d.b.Provisioners {
+		if p.Engine() == d.rec.Engine {
+			return d.engineAnswers(p, doing)
+		}
+	}
+	return "", &RefusedError{
+		Doing:   doing,
+		Reasons: []Reason{{"engine_mismatch", fmt.Sprintf("it was created with engine %s, which is not among those in use", d.rec.Engine)}},
+		Hint:    fmt.Sprintf("destroy it with --engine %s", d.rec.Engine),
+	}
+}
+
+func (d *destruction) engineAnswers(p Provisioner, doing string) (Script, error) {
+	info := engineInfo(d.before.Snapshot, p.Engine())
+	if info.Status != EngineOK && info.Status != EngineUnused {
+		detail := "no answer"
+		if info.Detail != nil {
+			detail = *info.Detail
+		}
+		cause := &EngineError{Engine: info.Name, Status: info.Status, Err: errors.New(detail), Hint: engineHint(info.Name, info.Status)}
+		return "", fmt.Errorf("%s: %w: %w", doing, ErrIncomplete, cause)
+	}
+	return p.Teardown(d.rec), nil
+}
+
+func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
+	ev := d.s.Evidence
+	now := d.b.now().UTC()
+	if at := d.before.Snapshot.ObservedAt; at != nil {
+		now = at.UTC()
+	}
+	d.rec.State, d.rec.UpdatedAt = StateDestroying, now
+	d.rec.Op = &Operation{OpID: op.ID, Kind: "destroy", Deadline: now.Add(destroyLimit)}
+	next, err := d.rec.Encode()
+	if err != nil {
+		return onhost.Item{}, err
+	}
+	last := d.rec
+	last.State, last.Op = StateDestroyed, nil
+	tomb, err := last.Encode()
+	if err != nil {
+		return onhost.Item{}, err
+	}
+	head, err := d.auditHead()
+	if err != nil {
+		return onhost.Item{}, err
+	}
+	item := onhost.Item{
+		ID: string(d.s.SandboxID), Metadata: ev.Metadata, Registry: ev.Registry,
+		Next: next, Tombstone: tomb, Audit: head, Teardown: string(teardown),
+	}
+	if ev.Dir.Present {
+		item.Device, item.Inode = ev.Dir.Device, ev.Dir.Inode
+	}
+	return item, nil
+}
+
+// auditHead is the audit line as far as it is known before the act: a JSON
+// object without its last brace.
+func (d *destruction) auditHead() ([]byte, error) {
+	sum := sha256.Sum256(append(append([]byte{}, d.s.Evidence.Metadata...), d.s.Evidence.Registry...))
+	line, err := json.Marshal(struct {
+		Act        string `json:"act"`
+		SandboxID  ID     `json:"sandbox_id"`
+		Profile    string `json:"profile"`
+		Engine     Engine `json:"engine"`
+		User       string `json:"user"`
+		Controller string `json:"controller"`
+		Why        string `json:"why"`
+		Evidence   string `json:"evidence"`
+	}{
+		"destroy", d.s.SandboxID, d.rec.Profile, d.rec.Engine, deref(d.before.Snapshot.Identity.User),
+		d.b.controller(), "asked for by id", "sha256:" + hex.EncodeToString(sum[:]),
+	})
+	return line[:max(0, len(line)-1)], err
+}
+
+// judge turns what became of the sandbox into an error, or nil.
+func (d *destruction) judge(got onhost.ItemAnswer) error {
+	doing := fmt.Sprintf("destroy %s on %s", d.s.SandboxID, d.host.Name())
+	switch got.Result {
+	case onhost.Destroyed, onhost.Gone:
+		return nil
+	case onhost.Locked:
+		return fmt.Errorf("%s: %w", doing, ErrLocked)
+	case onhost.Changed:
+		return fmt.Errorf("%s: %s: %w", doing, got.Message, errChanged)
+	case onhost.Refused:
+		return &RefusedError{Doing: doing, Reasons: []Reason{{got.Code, got.Message}}}
+	case onhost.Unknown:
+		return fmt.Errorf("%s: %s: %w", doing, got.Message, ErrIncomplete)
+	case "":
+		return fmt.Errorf("%s: the host stopped half-way: %s", doing, strings.Join(got.Errors, "; "))
+	}
+	parts := append([]string{got.Message}, got.Remains...)
+	return fmt.Errorf("%s: %s", doing, strings.Join(append(parts, got.Errors...), "; "))
+}
+
+// finish looks again: a destroy is done when the host says so, not when the
+// script does.
+func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
+	d.b.emit(Event{Phase: PhaseVerify, SandboxID: d.s.SandboxID, Host: d.host.Name(), Message: "reading the host again"})
+	after, err := d.b.collect(ctx, d.host, d.s.SandboxID)
+	if err != nil {
+		return fmt.Errorf("%s is removed; the look at the host afterwards: %w", d.s.SandboxID, err)
+	}
+	delta := Diff(d.before.Snapshot, after.Snapshot)
+	t := &status.Telemetry
+	t.DestroyDelta, t.Inventory = &delta, &after.Inventory
+	t.StaleCandidates = FindStale(after, StalePolicy{}).StaleCandidates
+	t.Admission = Admit(after.Snapshot)
+	if t.ProvisionDelta != nil {
+		left := residual(*t.ProvisionDelta, delta, d.required(), d.owns)
+		t.Residual = &left
+		if t.Canary != nil {
+			t.Canary.Add(leakCheck(left))
+		}
+	}
+	status.State, status.Reason = StateDestroyed, nil
+	return nil
+}
+
+// required are the kinds of objects whose sets decide the leak verdict.
+func (d *destruction) required() []ObjectKind {
+	kinds := []ObjectKind{Directories}
+	if d.rec.Engine != EngineProcess {
+		kinds = append(kinds, Containers, Networks, Volumes, Images)
+	}
+	return kinds
+}
+
+// owns reports whether an object was this sandbox's.
+func (d *destruction) owns(kind ObjectKind, object string) bool {
+	dir := path.Join(d.before.Inventory.Root, string(d.s.SandboxID))
+	switch kind {
+	case Directories:
+		return object == dir
+	case Mounts:
+		return object == dir || strings.HasPrefix(object, dir+"/")
+	case Ports:
+		for _, p := range d.s.Ports {
+			if strings.HasSuffix(object, fmt.Sprintf(":%d", p.HostPort)) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, r := range d.s.Resources {
+		if object == string(r.Engine)+":"+r.Ref {
+			return true
+		}
+	}
+	for _, r := range d.rec.Resources {
+		if object == string(d.rec.Engine)+":"+r.Ref {
+			return true
+		}
+	}
+	return false
+}

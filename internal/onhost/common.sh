@@ -1,0 +1,102 @@
+#!/bin/sh
+# Functions shared by the scripts that change something on a host. The caller
+# runs it inside a larger script; nothing here trusts a path that came
+# from a file. "root", "op" and "audit_head" come from whoever runs it.
+# shellcheck disable=SC2154
+set -u
+umask 077
+LC_ALL=C
+export LC_ALL
+
+# refuse CODE MESSAGE...: a guard stopped the whole script before any change.
+refuse() {
+	printf 'refused %s\n' "$*"
+	exit 4
+}
+
+# One word about one step, for the parser.
+say() {
+	printf '%s\n' "$*"
+}
+
+# put FILE CONTENT: all of it or nothing, and on disk before it counts.
+put() {
+	put_tmp=$1.$op.tmp
+	if put_err=$(printf '%s' "$2" | dd of="$put_tmp" conv=fsync 2>&1) &&
+		put_err=$(mv -f -- "$put_tmp" "$1" 2>&1); then
+		return 0
+	fi
+	rm -f -- "$put_tmp"
+	printf 'error write %s: %s\n' "$1" "$(printf '%s' "$put_err" | tr '\n' ' ')"
+	return 1
+}
+
+# holds FILE CONTENT: FILE is a regular file with just that content; with an
+# empty CONTENT, there is no FILE. Never follows a link, never blocks.
+holds() {
+	if [ -z "$2" ]; then
+		[ ! -e "$1" ] && [ ! -L "$1" ]
+		return
+	fi
+	[ -f "$1" ] && [ ! -L "$1" ] || return 1
+	[ "$(dd if="$1" bs=16384 count=1 2>/dev/null)" = "$2" ]
+}
+
+# lock takes the sandbox's lock, open as 9, or fails at once. Korn shells keep
+# such a descriptor from their commands unless it is named again.
+lock() {
+	flock -n 9 9>&9
+}
+
+# need TOOL...: what cannot be done without.
+need() {
+	for need_tool in "$@"; do
+		command -v "$need_tool" >/dev/null 2>&1 ||
+			refuse "no_$need_tool" "the host has no $need_tool in PATH"
+	done
+}
+
+# enter_home finds the caller's records and turns "~/" of root into a path.
+enter_home() {
+	case ${HOME-} in
+	/*) ;;
+	*) refuse no_home "HOME is not set on the host" ;;
+	esac
+	state=$HOME/.local/state/sandboxer
+	uid=$(id -u)
+	# The tilde is the caller's word for its own home and is kept literal.
+	# shellcheck disable=SC2088
+	case $root in
+	'~/'*) root=$(cd -P -- "$HOME" && pwd -P)/${root#'~/'} ;;
+	esac
+	mkdir -p -- "$state/registry/destroyed" "$state/locks" ||
+		refuse state_unwritable "cannot write below $state"
+}
+
+# check_root refuses a root that somebody else can redirect. The caller's own
+# that others may write to is mended, and said.
+check_root() {
+	[ -L "$root" ] && refuse root_symlink "$root is a symbolic link"
+	[ -e "$root" ] || return 1
+	[ -d "$root" ] || refuse root_not_a_directory "$root is not a directory"
+	[ "$(cd -P -- "$root" 2>/dev/null && pwd -P)" = "$root" ] ||
+		refuse root_symlink "a part of the path $root is a symbolic link, or it cannot be entered"
+	check_facts=$(stat -c '%u %a' -- "$root") || refuse root_unreadable "cannot stat $root"
+	case $check_facts in
+	"$uid "*[2367]? | "$uid "*[2367])
+		chmod go-w -- "$root" || refuse root_writable "$root can be written by others"
+		say "mended $root was writable by others: chmod go-w"
+		;;
+	"$uid "* | '0 1777') ;;
+	*) refuse root_foreign "$root belongs to uid ${check_facts%% *}" ;;
+	esac
+	return 0
+}
+
+# audit RESULT: one line for each thing removed or refused. "audit_head" is
+# JSON made by the caller up to its last value; RESULT is one word of ours.
+audit() {
+	printf '%s,"at":"%s","result":"%s"}\n' "$audit_head" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" \
+		>>"$state/audit.jsonl" || say "error write $state/audit.jsonl"
+	sync -- "$state/audit.jsonl" 2>/dev/null || sync
+}

@@ -1,0 +1,109 @@
+#!/bin/sh
+# destroy: functions that remove one sandbox after another, each under its
+# lock from the proof to the audit line. Every step is safe to repeat: what a
+# crash leaves is finished by the next run.
+# Assembled after common.sh, which the variables below come from or go to.
+# shellcheck disable=SC2154,SC2034
+
+# prove_dir: the directory is what it was seen to be: a real one, the
+# caller's, the same inode.
+prove_dir() {
+	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
+		[ -z "$inode" ] || say "note its directory is gone"
+		return 0
+	fi
+	if [ -L "$dir" ] || [ ! -d "$dir" ]; then
+		end refused not_dir "$dir is not a directory"
+	fi
+	[ "$(stat -c '%u %d %i' -- "$dir")" = "$uid $device $inode" ] ||
+		end changed dir_changed "$dir is not the directory that was seen"
+}
+
+# prove_no_mount: nothing is mounted at or below the directory. Removing
+# through a mount would remove what is not ours.
+prove_no_mount() {
+	[ -e "$1" ] || return 0
+	if grep -qF -e " $1 " -e " $1/" /proc/self/mountinfo; then
+		end refused mount_present "something is mounted in $1"
+	fi
+	[ -r /proc/self/mountinfo ] || end refused mounts_unreadable "/proc/self/mountinfo cannot be read"
+}
+
+# end RESULT CODE MESSAGE...: the last word on one sandbox.
+end() {
+	case $1 in
+	destroyed | gone | locked | changed) ;;
+	*) audit "$2" ;;
+	esac
+	printf 'end %s %s\n' "$id" "$*"
+	exit 0
+}
+
+# trash_dir: where directories go before they are deleted. In a root that
+# several users share, the first one's .trash is closed to the others.
+trash_dir() {
+	trash=$root/.trash
+	if [ -e "$trash" ] && { [ -L "$trash" ] || [ ! -O "$trash" ]; }; then
+		trash=$root/.trash-$uid
+	fi
+	[ ! -L "$trash" ] && { [ -d "$trash" ] || mkdir -m 700 -- "$trash"; }
+}
+
+# purge: out of the way in one atomic step, then deleted.
+purge() {
+	trash_dir || end failed trash "cannot make $trash"
+	if [ -d "$dir" ]; then
+		prove_no_mount "$dir"
+		mv -- "$dir" "$trash/$id.$op" || end failed trash "cannot move $dir to $trash"
+	fi
+	for purge_dir in "$trash/$id".*; do
+		if [ ! -d "$purge_dir" ] || [ -L "$purge_dir" ]; then continue; fi
+		prove_no_mount "$purge_dir"
+		if ! purge_err=$(rm -rf -- "$purge_dir" 2>&1); then
+			end failed trash_left "$purge_dir: $(printf '%s' "$purge_err" | tail -n 1)"
+		fi
+	done
+	rmdir -- "$trash" 2>/dev/null
+	return 0
+}
+
+# destroy_one ID META REGISTRY NEXT TOMB DEVICE INODE AUDIT TEARDOWN. META and
+# REGISTRY are the records as they were seen, NEXT says "destroying", TOMB
+# "destroyed".
+destroy_one() (
+	id=$1 meta=$2 registry=$3 next=$4 tomb=$5 device=$6 inode=$7 audit_head=$8 teardown=$9
+	dir=$root/$id
+	exec 9>>"$state/locks/$id"
+	lock || end locked locked "another operation holds it"
+	if [ ! -e "$dir" ] && [ ! -e "$state/registry/$id.json" ] && [ -e "$state/registry/destroyed/$id.json" ]; then
+		rm -f -- "$state/locks/$id"
+		end gone gone "already destroyed"
+	fi
+	prove_dir
+	holds "$state/registry/$id.json" "$registry" || end changed record_changed "its registry record has changed"
+	if [ -d "$dir" ]; then
+		if [ -n "$meta" ]; then
+			holds "$dir/.sandboxer/meta.json" "$meta" || end changed record_changed "its metadata has changed"
+		fi
+		prove_no_mount "$dir"
+	fi
+	put "$state/registry/$id.json" "$next" || end failed record "cannot mark it destroying"
+	if [ -d "$dir/.sandboxer" ] && [ ! -L "$dir/.sandboxer" ]; then
+		put "$dir/.sandboxer/meta.json" "$next" || end failed record "cannot mark it destroying"
+	fi
+	sh -c "$teardown" sandboxer-teardown </dev/null 9>&-
+	case $? in
+	0) ;;
+	1) end failed remains "the engine still holds something of it" ;;
+	*) end unknown engine_unknown "the engine could not be asked" ;;
+	esac
+	purge
+	put "$state/registry/destroyed/$id.json" "$tomb" || end failed record "cannot write its last record"
+	audit removed
+	rm -f -- "$state/registry/$id.json" "$state/locks/$id"
+	end destroyed ok
+)
+
+need flock stat dd grep
+enter_home
+check_root || say "note $root is gone"

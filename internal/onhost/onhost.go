@@ -1,0 +1,159 @@
+// Package onhost holds what sandboxer does to the files of a host, whatever
+// the engine: directories, records, locks, proofs, trash and the audit log.
+// It makes commands and reads their answers; it knows no Host, so that the
+// root package can use it.
+//
+// Each command is one POSIX shell script, so nothing is installed on the
+// host. A script holds a sandbox's flock from its first look to its last
+// write, and every step of it may be the last one: whatever is left, a later
+// destroy finishes.
+package onhost
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/tegwick/sand-boxer/internal/shellquote"
+)
+
+//go:embed common.sh
+var common string
+
+//go:embed reserve.sh
+var reserve string
+
+//go:embed locked.sh
+var locked string
+
+//go:embed store.sh
+var store string
+
+//go:embed destroy.sh
+var destroy string
+
+// rootPattern has no white space, quote or backslash: /proc/self/mountinfo
+// escapes some of them, and a proof must not depend on that.
+var rootPattern = regexp.MustCompile(`^(/|~/)[A-Za-z0-9._/+@%:,=-]*[A-Za-z0-9._+@%:,=-]$`)
+
+// CheckRoot returns an error unless root can hold sandboxes: an absolute
+// path, or one in the home directory ("~/…"), of plain characters, clean, and
+// not a directory that holds other things too.
+func CheckRoot(root string) error {
+	if !rootPattern.MatchString(root) || strings.Contains(root+"/", "//") ||
+		strings.Contains(root+"/", "/./") || strings.Contains(root+"/", "/../") {
+		return fmt.Errorf("root %q: want an absolute path, or one beginning with ~/, of letters, digits and ._/+@%%:,=-", root)
+	}
+	if strings.Count(root, "/") < 2 && !strings.HasPrefix(root, "~/") {
+		return fmt.Errorf("root %q: want a directory of its own, at least two levels deep", root)
+	}
+	return nil
+}
+
+// A Command is what to run on the host.
+type Command struct {
+	Args  []string
+	Stdin io.Reader
+}
+
+// An Op is one operation on one root. Its fields must not come from a host.
+type Op struct {
+	Root string // see CheckRoot
+	ID   string // unique to the operation, letters and digits
+}
+
+// script returns argv for sh: the parts, with root and op taken from the
+// first two arguments.
+func (o Op) script(name string, parts []string, args ...string) []string {
+	text := "root=$1 op=$2\nshift 2\n" + strings.Join(parts, "")
+	return append([]string{"sh", "-c", text, "sandboxer-" + name, o.Root, o.ID}, args...)
+}
+
+// Marker is the name of the last entry of an upload, and its content the
+// marker given to Reserve: what proves that all of it arrived.
+const Marker = ".sandboxer/uploaded"
+
+// Reserve writes the records of a new sandbox, makes its directory and fills
+// it from upload, a gzipped tar that ends with Marker. What fails is undone.
+func (o Op) Reserve(id string, record []byte, marker string, upload io.Reader) Command {
+	return Command{
+		Args:  o.script("reserve", []string{common, reserve}, id, string(record), marker),
+		Stdin: upload,
+	}
+}
+
+// Locked wraps args so that they run under the sandbox's lock, after its
+// records were renewed from was to record. See LockedFailure.
+func (o Op) Locked(id string, was, record []byte, args []string) []string {
+	return append(o.script("locked", []string{common, locked}, id, string(was), string(record)), args...)
+}
+
+// LockedFailure returns why a command made by Locked did not get to its own
+// part: "locked", "changed", "unwritten" or a refusal; it is empty if it did.
+func (o Op) LockedFailure(exitCode int, stderr []byte) string {
+	for line := range strings.Lines(string(stderr)) {
+		line = strings.TrimSuffix(line, "\n")
+		if why, ok := strings.CutPrefix(line, "refused "); ok && exitCode == 4 {
+			return why
+		}
+		why, ok := strings.CutPrefix(line, "sandboxer: ")
+		if why, mine := strings.CutSuffix(why, ": "+o.ID); ok && mine && exitCode == 75 {
+			return why
+		}
+	}
+	return ""
+}
+
+// Store renews a sandbox's records from was to record; a nil record leaves
+// them. A report, if not nil, is put beside them.
+func (o Op) Store(id string, was, record []byte, report io.Reader) Command {
+	with := ""
+	if report != nil {
+		with = "report"
+	}
+	return Command{
+		Args:  o.script("store", []string{common, store}, id, string(was), string(record), with),
+		Stdin: report,
+	}
+}
+
+// An Item is one sandbox to destroy, with what it was seen to be: nothing is
+// touched if that no longer holds.
+type Item struct {
+	ID            string
+	Metadata      []byte // as seen; empty: there was none that could be read
+	Registry      []byte // as seen; empty: there was none
+	Next          []byte // the record that says destroying
+	Tombstone     []byte // the record that says destroyed
+	Device, Inode int64  // of its directory as seen; Inode 0: there was none
+	Audit         []byte // a JSON object of what is known so far, without its last brace
+	Teardown      string // script that removes what the engine holds
+}
+
+// Destroy removes sandboxes, one after the other, each under its own lock.
+func (o Op) Destroy(items []Item) Command {
+	var b strings.Builder
+	fmt.Fprintf(&b, "root=%s op=%s\n%s%s", shellquote.Quote(o.Root), shellquote.Quote(o.ID), common, destroy)
+	for _, it := range items {
+		device, inode := "", ""
+		if it.Inode != 0 {
+			device, inode = fmt.Sprint(it.Device), fmt.Sprint(it.Inode)
+		}
+		b.WriteString("destroy_one")
+		for _, arg := range []string{
+			it.ID, string(it.Metadata), string(it.Registry), string(it.Next), string(it.Tombstone),
+			device, inode, string(it.Audit), it.Teardown,
+		} {
+			b.WriteString(" " + shellquote.Quote(arg))
+		}
+		b.WriteString("\n")
+	}
+	// The whole script is read before any of it runs, so that no command
+	// in it can take the rest for its input; and it is not in ps.
+	return Command{
+		Args:  []string{"sh", "-c", `eval "$(cat)"`, "sandboxer-destroy"},
+		Stdin: strings.NewReader(b.String()),
+	}
+}
