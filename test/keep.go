@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,163 +19,124 @@ import (
 // path of its state: users and the docker socket are there once per machine.
 const hostLock = "/run/sandboxer-lab.lock"
 
-// enterLab returns the state file of a lab for one test run: the one that
-// SANDBOXER_LAB names, or the one that is running, or a new one that ends with
-// leave. Without the right to start one it returns "" and says what is missing.
-func enterLab(ctx context.Context, dir string) (state string, leave func(), err error) {
-	if state = os.Getenv(lab.StateVar); state == "" {
-		state, _ = liveLab()
-	}
-	if state != "" {
-		say("using the lab of %s", state)
-		leave, err = useLab(state)
-		return state, leave, err
-	}
-	root, err := rootPrefix(ctx)
-	if err != nil {
-		say("neither root nor sudo without a password: starting nothing")
-		for _, part := range lab.Parts() {
-			if err := lab.Find(part); err != nil {
-				say("missing: %s: %v", part, err)
-			}
-		}
-		return "", func() {}, nil
-	}
-	plugin, err := buildTools(ctx)
-	if err != nil {
-		return "", nil, err
-	}
-	return spawnLab(ctx, root, dir, plugin)
-}
-
-// rootPrefix returns what to put before a command so that it runs as root.
-func rootPrefix(ctx context.Context) ([]string, error) {
-	if os.Geteuid() == 0 {
-		return nil, nil
-	}
-	return []string{"sudo", "-n"}, exec.CommandContext(ctx, "sudo", "-n", "true").Run()
-}
-
-// spawnLab starts a lab as a process of its own, which ends when leave is
-// called or when this process dies.
-func spawnLab(ctx context.Context, root []string, dir, plugin string) (state string, leave func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	argv := append(root, self, "lab", "-tied", "-dir", dir, "-compose", plugin)
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	leave = func() {
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			say("stop: %v", err)
-		}
-	}
-	defer context.AfterFunc(ctx, func() { stdin.Close() })()
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "export "+lab.StateVar+"="); ok {
-			go io.Copy(io.Discard, stdout)
-			return value, leave, nil
-		}
-	}
-	leave()
-	return "", nil, errors.New("the lab did not start")
-}
-
 // keepLab starts a lab, prints what to export, and stops it when ctx is done
-// or, if tied, standard input ends, and nobody uses it any more.
-func keepLab(ctx context.Context, dir, plugin string, tied bool) error {
-	if os.Geteuid() != 0 {
-		return errors.New("a lab needs root: it makes users and starts servers")
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if tied {
-		go func() {
-			_, _ = io.Copy(io.Discard, os.Stdin)
-			cancel()
-		}()
-	}
+// and nobody uses it any more.
+func keepLab(ctx context.Context, dir, plugin string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
-	release, err := takeHost(filepath.Join(dir, stateFile))
+	release, err := takeHost(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer release()
 	if err := installPackages(ctx); err != nil {
-		return err
+		say("%v", err) // the tests say what they miss
 	}
 	r, err := startLab(ctx, dir, plugin)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("export %s=%s\n", lab.StateVar, r.path(stateFile))
-	fmt.Printf("export %s=%s\n", lab.RequireVar, strings.Join(lab.Parts(), ","))
+	printExports(r.path(stateFile))
 	<-ctx.Done()
 	waitUnused(r.path(useFile))
-	say("stopping")
-	return r.stop(context.WithoutCancel(ctx))
+	return r.stop(ctx)
 }
 
-// takeHost makes this process the one that runs the machine's lab.
-func takeHost(state string) (release func(), err error) {
+// printExports prints what a shell needs to use a lab.
+func printExports(state string) {
+	fmt.Printf("export %s=%s\n", lab.StateVar, state)
+	fmt.Printf("export %s=%s\n", lab.RequireVar, requirable())
+}
+
+// requirable lists the parts that this user can have.
+func requirable() string {
+	var parts []string
+	for _, part := range lab.Parts() {
+		if part != "root" || os.Geteuid() == 0 {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// takeHost makes this process the one that runs the machine's lab, in dir, and
+// removes what the one before left in another directory if it was killed.
+func takeHost(ctx context.Context, dir string) (release func(), err error) {
 	f, err := os.OpenFile(hostLock, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		f.Close()
-		running, _ := os.ReadFile(hostLock)
-		return nil, fmt.Errorf("a lab is running already: export %s=%s", lab.StateVar, running)
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	before, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, state)); err != nil {
-		f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return nil, fmt.Errorf("a lab is running already: export %s=%s", lab.StateVar, before)
+	}
+	if old := filepath.Dir(string(before)); len(before) > 0 && old != dir {
+		if _, err := os.Lstat(filepath.Join(old, markFile)); err == nil {
+			if err := clean(ctx, old); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteAt([]byte(filepath.Join(dir, stateFile)), 0); err != nil {
 		return nil, err
 	}
 	return func() {
-		os.Remove(hostLock)
+		_ = f.Truncate(0) // not removed: somebody may be about to lock it
 		f.Close()
 	}, nil
 }
 
-func writeAt(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
+// liveLab returns the state file of the lab that this machine runs, once that
+// has started, and "" if there is none.
+func liveLab(ctx context.Context) (state string, err error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		state, err := lockHolder()
+		if state == "" || err != nil {
+			return "", err
+		}
+		_, err = lab.Read(state)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return state, err
+		}
+		say("waiting for the lab of %s to start", state)
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
-// liveLab returns the state file of the lab that is running on this machine.
-func liveLab() (state string, ok bool) {
+// lockHolder returns the state file named in hostLock if somebody holds that.
+func lockHolder() (state string, err error) {
 	f, err := os.Open(hostLock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
-		return "", false
+		return "", err
 	}
 	defer f.Close()
 	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
-		return "", false // nobody holds it
+		return "", nil
 	}
 	data, err := io.ReadAll(f)
-	if err != nil {
-		return "", false
-	}
-	_, err = lab.Read(string(data))
-	return string(data), err == nil
+	return string(data), err
 }
 
 // useLab keeps the lab from being stopped until leave is called.
@@ -192,13 +152,13 @@ func useLab(state string) (leave func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// waitUnused waits until no useLab is in force.
+// waitUnused waits until no useLab is in force, and lets none come after.
 func waitUnused(path string) {
 	f, err := os.Open(path)
 	if err != nil {
 		return // somebody removed the lab
 	}
-	// Closed when this process ends: from now on nobody may begin to use the lab.
+	// Not closed, that is, held until this process ends.
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for said := false; syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil; <-tick.C {

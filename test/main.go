@@ -3,14 +3,14 @@
 //	go run ./test                                run every test
 //	go run ./test -- -run TestRun ./sshhost      pass arguments to go test -race
 //	go run ./test lab                            start a lab and keep it until Ctrl-C
-//	go run ./test build                          only build what the lab needs and cache it
+//	go run ./test prepare                        only install and build what the lab needs
 //
 // As root, or with a sudo that asks no password, it installs what is missing
 // from Debian's packages, starts an sshd and a dockerd, makes users for them,
-// and stops and removes all of that afterwards. Otherwise the tests that need
-// those parts skip, and say which. A lab that is already running is used and
-// left running. SANDBOXER_LAB names one; SANDBOXER_REQUIRE lists the parts
-// without which tests fail and not skip, by default all of them.
+// and stops and removes all of that afterwards; the packages stay. Otherwise
+// the tests that need those parts skip, and say which. A lab that is already
+// running is used and left running. SANDBOXER_LAB names one; SANDBOXER_REQUIRE
+// lists the parts without which tests fail and not skip, by default all of them.
 package main
 
 import (
@@ -31,13 +31,13 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal kills us; the lab ends all the same
 	err := dispatch(ctx, os.Args[1:])
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
-		os.Exit(exit.ExitCode()) // it has said why
+		os.Exit(exit.ExitCode()) // go test has said why
 	default:
 		say("%v", err)
 		os.Exit(1)
@@ -52,24 +52,23 @@ func dispatch(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("go run ./test "+verb, flag.ExitOnError)
 	dir := flags.String("dir", defaultDir, "directory of the lab, which is removed when it stops")
 	plugin := flags.String("compose", "", "use this docker compose plugin and build none")
-	tied := flags.Bool("tied", false, "stop when standard input ends")
+	tied := flags.Bool("tied", false, "stop the lab when standard input ends")
 	_ = flags.Parse(args) // ExitOnError
+	if err := extendPath(); err != nil {
+		return err
+	}
+	if *tied {
+		ctx = tie(ctx)
+	}
 	switch verb {
 	case "test":
 		return testAll(ctx, *dir, flags.Args())
-	case "build":
-		_, err := buildTools(ctx)
-		return err
 	case "lab":
-		if *plugin == "" {
-			var err error
-			if *plugin, err = buildTools(ctx); err != nil {
-				return err
-			}
-		}
-		return keepLab(ctx, *dir, *plugin, *tied)
+		return labAlone(ctx, *dir, *plugin)
+	case "prepare":
+		return prepare(ctx)
 	default:
-		return fmt.Errorf("unknown verb %q: want test, lab or build", verb)
+		return fmt.Errorf("unknown verb %q: want lab or prepare, or nothing", verb)
 	}
 }
 
@@ -83,20 +82,73 @@ func testAll(ctx context.Context, dir string, args []string) error {
 		return err
 	}
 	defer leave()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-race"}, args...)...)
+	// No cached result: go test does not see that the lab is another one.
+	argv := append([]string{"test", "-race", "-count=1"}, args...)
+	cmd := exec.CommandContext(ctx, "go", argv...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = os.Environ()
-	if state != "" {
-		cmd.Env = append(cmd.Env, lab.StateVar+"="+state)
-		if _, set := os.LookupEnv(lab.RequireVar); !set {
-			cmd.Env = append(cmd.Env, lab.RequireVar+"="+strings.Join(lab.Parts(), ","))
-		}
-	}
+	cmd.Env = testEnv(os.Environ(), state)
 	// A group of its own, so that we pass every signal on, once, to all of it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 20 * time.Second
 	return cmd.Run()
+}
+
+// testEnv makes the environment of the tests. What the user set for sandboxer
+// itself, such as a host, must not reach them.
+func testEnv(environ []string, state string) []string {
+	var env []string
+	required := ""
+	if state != "" {
+		env = append(env, lab.StateVar+"="+state)
+		required = requirable()
+	}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		switch {
+		case name == lab.RequireVar:
+			required = value
+		case !strings.HasPrefix(name, "SANDBOXER_"):
+			env = append(env, v)
+		}
+	}
+	return append(env, lab.RequireVar+"="+required)
+}
+
+// labAlone keeps a lab until ctx is done.
+func labAlone(ctx context.Context, dir, plugin string) (err error) {
+	if plugin == "" {
+		if plugin, err = buildTools(ctx); err != nil {
+			return err
+		}
+	}
+	if os.Geteuid() == 0 {
+		return keepLab(ctx, dir, plugin)
+	}
+	root, err := rootPrefix(ctx)
+	if err != nil {
+		return fmt.Errorf("a lab needs root, for users and servers: sudo -n true: %w", err)
+	}
+	state, leave, err := spawnLab(ctx, root, dir, plugin)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	printExports(state)
+	<-ctx.Done()
+	return nil
+}
+
+// prepare does what the first run of a lab would: it takes minutes, and may be
+// done beside something else.
+func prepare(ctx context.Context) error {
+	if os.Geteuid() == 0 {
+		if err := installPackages(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := buildTools(ctx)
+	return err
 }
 
 // buildTools builds what the lab needs and Debian does not have.
@@ -106,6 +158,11 @@ func buildTools(ctx context.Context) (plugin string, err error) {
 		return "", err
 	}
 	return buildCompose(ctx, filepath.Join(root, "test", "tools"))
+}
+
+// extendPath adds the directories of the administrator's commands to PATH.
+func extendPath() error {
+	return os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 }
 
 // say prints a line of progress.

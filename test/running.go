@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	defaultDir = "/tmp/sbx-lab" // short: sockets below it have at most 107 bytes
-	stateFile  = "lab.json"
-	useFile    = "use.lock" // held shared by those who use the lab
+	defaultDir = "/tmp/sbx-lab"  // short: sockets below it have at most 107 bytes
+	stateFile  = "lab.json"      // there while the lab can be used
+	markFile   = "sandboxer-lab" // says that the directory is ours to remove
+	useFile    = "use.lock"      // held shared by those who use the lab
 )
 
 // running is a lab that this process started and will stop.
@@ -43,16 +44,12 @@ func startLab(ctx context.Context, dir, plugin string) (*running, error) {
 		Format: lab.Format, PID: os.Getpid(), Dir: dir, Missing: map[string]string{}, DockerSocket: dockerSocket,
 	}}
 	if err := r.start(ctx, plugin); err != nil {
-		return nil, errors.Join(err, r.stop(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, r.stop(ctx))
 	}
 	return r, nil
 }
 
 func (r *running) start(ctx context.Context, plugin string) error {
-	// The state comes first: it marks the directory as ours to remove.
-	if err := r.state.Write(r.path(stateFile)); err != nil {
-		return err
-	}
 	for _, name := range []string{useFile, lab.EngineLockFile} {
 		if err := makeLock(r.path(name)); err != nil {
 			return err
@@ -104,7 +101,7 @@ func (r *running) startSSH(ctx context.Context) error {
 	if s.Logins, err = addUsers(ctx, r.path("home")); err != nil {
 		return err
 	}
-	if err := r.makeKeys(client); err != nil {
+	if err := r.makeKeys(ctx, client); err != nil {
 		return err
 	}
 	for name, endpoint := range map[string]*openssh.Endpoint{"sshd": &s.Server, "hop": &s.Hop} {
@@ -127,7 +124,7 @@ func (r *running) startSSH(ctx context.Context) error {
 
 // makeKeys makes the clients' keys: one that opens every account, one whose
 // certificate does, and one that opens none.
-func (r *running) makeKeys(dir string) error {
+func (r *running) makeKeys(ctx context.Context, dir string) error {
 	s := r.state
 	s.Key = filepath.Join(dir, "id_ed25519")
 	s.CertKey = filepath.Join(dir, "id_cert")
@@ -151,7 +148,13 @@ func (r *running) makeKeys(dir string) error {
 		return err
 	}
 	s.KeysFile = r.path("authorized_keys")
-	return os.WriteFile(s.KeysFile, pub, 0o644)
+	if err := os.WriteFile(s.KeysFile, pub, 0o644); err != nil {
+		return err
+	}
+	if user := os.Getenv("SUDO_UID"); user != "" {
+		return run(ctx, "chown", "-R", user+":", dir) // who will run the tests
+	}
+	return nil
 }
 
 // reserve binds a port without listening, so that it refuses connections for as
@@ -174,6 +177,8 @@ func (r *running) reserve() (addr string, err error) {
 
 // stop stops what start started and removes every trace of it.
 func (r *running) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
 	for _, server := range r.servers {
 		server.Stop()
 	}

@@ -50,12 +50,12 @@ func killServers(dir string) {
 
 // unmount detaches every mount below dir, the last one first.
 func unmount(ctx context.Context, dir string) error {
-	mounts, err := mountsBelow(dir)
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, point := range slices.Backward(mounts) {
+	for _, point := range slices.Backward(mountsBelow(string(mounts), dir)) {
 		errs = append(errs, run(ctx, "umount", "-l", point))
 	}
 	return errors.Join(errs...)
@@ -64,14 +64,10 @@ func unmount(ctx context.Context, dir string) error {
 // mountsBelow lists the mount points at and below dir in the order of
 // mountinfo, which is described in proc(5):
 // `36 35 98:0 /mnt1 /mnt/parent\040dir rw,noatime - ext3 /dev/root rw`.
-func mountsBelow(dir string) ([]string, error) {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
+func mountsBelow(mountinfo, dir string) []string {
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 	var points []string
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(mountinfo) {
 		fields := strings.Fields(line)
 		if len(fields) < 5 {
 			continue
@@ -81,7 +77,7 @@ func mountsBelow(dir string) ([]string, error) {
 			points = append(points, point)
 		}
 	}
-	return points, nil
+	return points
 }
 
 // makeDir makes the lab's directory, after removing what an earlier lab left in
@@ -89,9 +85,9 @@ func mountsBelow(dir string) ([]string, error) {
 func makeDir(ctx context.Context, dir string) error {
 	info, err := os.Lstat(dir)
 	if err == nil {
-		_, stateErr := os.Lstat(filepath.Join(dir, stateFile))
+		_, markErr := os.Lstat(filepath.Join(dir, markFile))
 		owner, _ := info.Sys().(*syscall.Stat_t)
-		if !info.IsDir() || owner == nil || owner.Uid != 0 || stateErr != nil {
+		if !info.IsDir() || owner == nil || owner.Uid != 0 || markErr != nil {
 			return fmt.Errorf("%q is there and is no lab of root's: choose another with -dir", dir)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -103,5 +99,8 @@ func makeDir(ctx context.Context, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	return os.Chmod(dir, 0o755) // whatever the umask
+	if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, markFile), nil, 0o600)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -39,14 +40,22 @@ func accounts() []account {
 	}
 }
 
-// addUsers makes the accounts, with their homes below dir, and returns every
-// alias that is about an account. They have no password and no subordinate ids.
+// addUsers makes the accounts whose shell is there, with their homes below dir,
+// and returns every alias that is about an account. They have no password.
 func addUsers(ctx context.Context, dir string) ([]openssh.Login, error) {
 	logins := []openssh.Login{{Alias: "lab-root", User: "root"}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	if err := run(ctx, "groupadd", "-f", "-r", "docker"); err != nil {
+		return nil, err
+	}
 	for _, a := range accounts() {
+		shell, err := exec.LookPath(a.shell)
+		if err != nil {
+			continue // the tests of this shell ask for it, too
+		}
+		a.shell = shell
 		name := userPrefix + strings.TrimPrefix(a.alias, "lab-")
 		if err := addUser(ctx, name, filepath.Join(dir, name), a); err != nil {
 			return nil, err
@@ -57,11 +66,7 @@ func addUsers(ctx context.Context, dir string) ([]openssh.Login, error) {
 }
 
 func addUser(ctx context.Context, name, home string, a account) error {
-	shell, err := exec.LookPath(a.shell)
-	if err != nil {
-		return err
-	}
-	args := []string{"-p", "*", "-U", "-M", "-d", home, "-s", shell}
+	args := []string{"-p", "*", "-U", "-M", "-d", home, "-s", a.shell}
 	if len(a.groups) > 0 {
 		args = append(args, "-G", strings.Join(a.groups, ","))
 	}
@@ -107,17 +112,21 @@ func labUsers() (map[uint32]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseUsers(string(data))
+}
+
+func parseUsers(passwd string) (map[uint32]string, error) {
 	users := make(map[uint32]string)
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(passwd) {
 		fields := strings.Split(line, ":")
 		if !strings.HasPrefix(line, userPrefix) || len(fields) < 3 {
 			continue
 		}
-		var uid uint32
-		if _, err := fmt.Sscan(fields[2], &uid); err != nil || uid == 0 {
+		uid, err := strconv.ParseUint(fields[2], 10, 32)
+		if err != nil || uid == 0 {
 			return nil, fmt.Errorf("bad line in /etc/passwd: %q", line)
 		}
-		users[uid] = fields[0]
+		users[uint32(uid)] = fields[0]
 	}
 	return users, nil
 }

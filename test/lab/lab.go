@@ -38,7 +38,7 @@ type Lab struct {
 	// Missing holds the parts that could not be started, with the reason.
 	Missing map[string]string `json:"missing"`
 
-	SSHConfig string           `json:"ssh_config"` // for ssh -F; README.md lists the aliases
+	SSHConfig string           `json:"ssh_config"` // for ssh -F
 	Server    openssh.Endpoint `json:"server"`     // the sshd behind the aliases
 	Hop       openssh.Endpoint `json:"hop"`        // a second sshd, the way to lab-jump
 	Refused   string           `json:"refused"`    // ip:port that refuses connections
