@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/tegwick/sand-boxer/internal/onhost"
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // A machine is a home and a root of their own, on which scripts run with one
@@ -29,12 +30,10 @@ func eachShell(t *testing.T, f func(t *testing.T, m *machine)) {
 	t.Helper()
 	for _, shell := range []string{"dash", "bash", "busybox", "mksh"} {
 		t.Run(shell, func(t *testing.T) {
+			lab.Require(t, shell)
 			path, err := exec.LookPath(shell)
 			if err != nil {
-				if strings.Contains(os.Getenv("SANDBOXER_REQUIRE"), shell) {
-					t.Fatalf("%s is required and not installed", shell)
-				}
-				t.Skipf("%s is not installed", shell)
+				t.Fatal(err)
 			}
 			dir, err := filepath.EvalSymlinks(t.TempDir())
 			if err != nil {
@@ -202,8 +201,8 @@ func TestRootIsChecked(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			eachShell(t, func(t *testing.T, m *machine) {
-				if tt.asRoot && os.Getuid() != 0 {
-					t.Skip("needs root")
+				if tt.asRoot {
+					lab.Require(t, "root")
 				}
 				if err := tt.make(m); err != nil {
 					t.Fatal(err)
@@ -381,9 +380,7 @@ func TestCheckRoot(t *testing.T) {
 // A bind mount below a directory has the same device as the directory: only
 // mountinfo shows it, and removing through it would remove what is elsewhere.
 func TestDestroyKeepsOffMounts(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	lab.Require(t, "root")
 	eachShell(t, func(t *testing.T, m *machine) {
 		const id = "canary-000000"
 		a := m.reserve(id, "rec")
@@ -393,7 +390,7 @@ func TestDestroyKeepsOffMounts(t *testing.T) {
 		}
 		below := m.dir(id) + "/data"
 		if err := syscall.Mount(m.home, below, "", syscall.MS_BIND, ""); err != nil {
-			t.Skipf("mount: %v", err)
+			t.Fatal(err)
 		}
 		t.Cleanup(func() { syscall.Unmount(below, syscall.MNT_DETACH) })
 		got, _ := m.run(m.op.Destroy([]onhost.Item{m.item(a, id, "rec", "")}))
