@@ -1,0 +1,193 @@
+package canary
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+// engineSockets are where engines listen. Whoever can talk to one owns the
+// host.
+var engineSockets = [...]string{
+	"/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock",
+	"/run/containerd/containerd.sock", "/run/crio/crio.sock",
+}
+
+// hostFiles are on every host, and in no image that holds one program.
+var hostFiles = [...]string{"/bin/sh", "/usr/bin", "/etc/os-release"}
+
+// maxProcesses is how many processes a sandbox of one may show: the canary, a
+// child, and what an engine runs in there for a moment.
+const maxProcesses = 8
+
+// facts are what can be seen from inside about how a process is kept apart.
+type facts struct {
+	pid       int
+	processes int // visible in /proc
+	uid       int
+	status    procStatus
+	sockets   []string // engine sockets that accept a connection
+	hostFiles []string // that exist
+	readOnly  bool     // the root file system is
+}
+
+// procStatus is what is needed of /proc/self/status (proc_pid_status(5)):
+//
+//	CapEff:	0000000000000000
+//	NoNewPrivs:	1
+//	Seccomp:	2
+type procStatus struct {
+	capEff     uint64
+	noNewPrivs bool
+	seccomp    bool
+}
+
+func parseStatus(data string) (procStatus, error) {
+	var s procStatus
+	found := false
+	for line := range strings.Lines(data) {
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		var err error
+		switch key {
+		case "CapEff":
+			found = true
+			s.capEff, err = strconv.ParseUint(value, 16, 64)
+		case "NoNewPrivs":
+			s.noNewPrivs, err = strconv.ParseBool(value)
+		case "Seccomp":
+			s.seccomp = value != "0"
+		}
+		if err != nil {
+			return s, fmt.Errorf("parse %s %q: %w", key, value, err)
+		}
+	}
+	if !found {
+		return s, errors.New("no CapEff in /proc/self/status")
+	}
+	return s, nil
+}
+
+func readFacts() (facts, error) {
+	f := facts{pid: os.Getpid(), uid: os.Geteuid()}
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return f, err
+	}
+	if f.status, err = parseStatus(string(data)); err != nil {
+		return f, err
+	}
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return f, err
+	}
+	f.processes = len(entries)
+	for _, path := range engineSockets {
+		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			conn.Close()
+			f.sockets = append(f.sockets, path)
+		}
+	}
+	for _, path := range hostFiles {
+		if _, err := os.Lstat(path); err == nil {
+			f.hostFiles = append(f.hostFiles, path)
+		}
+	}
+	var root syscall.Statfs_t
+	if err := syscall.Statfs("/", &root); err != nil {
+		return f, err
+	}
+	f.readOnly = root.Flags&syscall.MS_RDONLY != 0 // ST_RDONLY of statfs(2) has the same value
+	return f, nil
+}
+
+// checkIsolation says what keeps the canary apart from its host.
+func checkIsolation(env environment) sandboxer.CanaryCheck {
+	f, err := readFacts()
+	if err != nil {
+		return sandboxer.CanaryCheck{Name: sandboxer.CheckIsolation, Status: sandboxer.Errored, Message: err.Error()}
+	}
+	if env.process {
+		return judgeProcess(f, env.spaces)
+	}
+	return judgeContainer(f)
+}
+
+// judgeContainer expects of a container all that compose.yaml asks for.
+func judgeContainer(f facts) sandboxer.CanaryCheck {
+	var j judgement
+	j.expect(f.pid == 1 && f.processes <= maxProcesses, sandboxer.Fail, fmt.Sprintf("pid %d of %d processes visible", f.pid, f.processes))
+	j.expect(true, "", fmt.Sprintf("uid %d", f.uid))
+	j.expect(f.status.capEff == 0, sandboxer.Fail, fmt.Sprintf("effective capabilities %#x", f.status.capEff))
+	j.expect(f.status.noNewPrivs, sandboxer.Warn, "no_new_privs "+onOff(f.status.noNewPrivs))
+	j.expect(true, "", "seccomp "+onOff(f.status.seccomp))
+	j.expect(f.readOnly, sandboxer.Warn, "root file system read-only "+onOff(f.readOnly))
+	j.expect(len(f.hostFiles) == 0, sandboxer.Fail, "files as on a host: "+orNone(f.hostFiles))
+	j.expect(len(f.sockets) == 0, sandboxer.Fail, "engine sockets within reach: "+orNone(f.sockets))
+	return j.check()
+}
+
+// judgeProcess says how far a process without a container is kept apart. What
+// the kernel does not allow is no failure of the host: it warns.
+func judgeProcess(f facts, spaces string) sandboxer.CanaryCheck {
+	var j judgement
+	got := "own namespaces: " + spaces
+	if spaces == "" {
+		got = "no namespaces of its own: the host did not permit them"
+	}
+	j.expect(hasWord(spaces, "pid") && hasWord(spaces, "mount"), sandboxer.Warn, got)
+	j.expect(true, "", fmt.Sprintf("pid %d of %d processes visible", f.pid, f.processes))
+	j.expect(true, "", fmt.Sprintf("uid %d", f.uid))
+	j.expect(true, "", fmt.Sprintf("effective capabilities %#x", f.status.capEff))
+	j.expect(true, "", "no_new_privs "+onOff(f.status.noNewPrivs))
+	j.expect(true, "", "the host's root file system")
+	j.expect(len(f.sockets) == 0, sandboxer.Warn, "engine sockets within reach: "+orNone(f.sockets))
+	return j.check()
+}
+
+// A judgement is a check of several facts, each of which it names.
+type judgement struct {
+	worst sandboxer.Verdict
+	said  []string
+}
+
+// expect names a fact, and what it makes of the check if it is not ok.
+func (j *judgement) expect(ok bool, otherwise sandboxer.Verdict, fact string) {
+	if !ok {
+		fact += fmt.Sprintf(" (%s)", otherwise)
+		if j.worst != sandboxer.Fail {
+			j.worst = otherwise
+		}
+	}
+	j.said = append(j.said, fact)
+}
+
+func (j *judgement) check() sandboxer.CanaryCheck {
+	c := sandboxer.CanaryCheck{Name: sandboxer.CheckIsolation, Status: j.worst, Message: strings.Join(j.said, "; ")}
+	if c.Status == "" {
+		c.Status = sandboxer.Pass
+	}
+	return c
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,105 @@
+package canary
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+// command is a program started as a canary: alone in the sandbox, "dial" on
+// the host (Spec.HostCheck), "eat" as the sandbox's child that dies.
+func command(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
+	what := ""
+	if len(args) > 0 {
+		what = args[0]
+	}
+	switch {
+	case len(args) == 0:
+		if err := live(getenv, stderr); err != nil {
+			fmt.Fprintf(stderr, "sandboxer canary: %v\n", err)
+			return 1
+		}
+		return 0
+	case what == "dial" && len(args) == 1:
+		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+		defer cancel()
+		check := timed(func() sandboxer.CanaryCheck { return dial(ctx, getenv) })
+		if err := json.NewEncoder(stdout).Encode(check); err != nil {
+			return 1
+		}
+		return 0
+	case what == "eat" && len(args) == 2:
+		return eat(args[1], stderr)
+	}
+	fmt.Fprint(stderr, mark+"It is started by sandboxer, not by hand.\n")
+	return 2
+}
+
+// live is the canary's life in its sandbox.
+func live(getenv func(string) string, log io.Writer) error {
+	begin := time.Now()
+	env, err := readEnvironment(getenv)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	server, err := listen(env)
+	if err != nil {
+		return err
+	}
+	defer server.close()
+
+	doc := document{
+		SandboxID: env.id, Port: server.port(), PID: os.Getpid(), StartedAt: begin.UTC(),
+		CanaryResult: checkAll(ctx, env),
+	}
+	if ctx.Err() != nil {
+		return nil // told to stop before there was a result
+	}
+	for _, c := range doc.Checks {
+		fmt.Fprintf(log, "%s: %s: %s\n", c.Name, c.Status, c.Message)
+	}
+	if err := doc.write(env.out); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	if os.Getpid() == 1 {
+		stopReaping := reap()
+		defer stopReaping()
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// reap waits for children that this process has not started: as the first
+// process of its namespace it inherits every orphan. It is to be called when
+// the canary has no more children of its own to wait for. The function it
+// returns stops it.
+func reap() (stop func()) {
+	died := make(chan os.Signal, 1)
+	signal.Notify(died, syscall.SIGCHLD)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range died {
+			for {
+				if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 && err != syscall.EINTR {
+					break
+				}
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(died)
+		close(died)
+		<-done
+	}
+}
