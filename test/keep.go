@@ -87,10 +87,14 @@ func takeHost(ctx context.Context, dir string) (release func(), err error) {
 			}
 		}
 	}
+	state := filepath.Join(dir, stateFile)
+	if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err // or others would take it for ours
+	}
 	if err := f.Truncate(0); err != nil {
 		return nil, err
 	}
-	if _, err := f.WriteAt([]byte(filepath.Join(dir, stateFile)), 0); err != nil {
+	if _, err := f.WriteAt([]byte(state), 0); err != nil {
 		return nil, err
 	}
 	return func() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,11 +25,10 @@ const (
 
 // running is a lab that this process started and will stop.
 type running struct {
-	state    *lab.Lab
-	docker   *daemon.Daemon // nil if it is not ours
-	servers  []*openssh.Server
-	refused  int  // a socket that is bound and does not listen
-	noBridge bool // docker's default bridge was not there before
+	state   *lab.Lab
+	docker  *daemon.Daemon // nil if it is not ours
+	servers []*openssh.Server
+	refused int // a socket that is bound and does not listen
 }
 
 // startLab starts every part of a lab in dir. What cannot be started is noted
@@ -80,14 +78,13 @@ func (r *running) startDocker() error {
 		say("dockerd: using the one that is running")
 		return nil
 	}
-	_, err := net.InterfaceByName("docker0")
-	r.noBridge = err != nil
 	r.state.DockerOurs = true
-	r.docker, err = startDocker(r.path("docker"))
-	if err == nil {
-		say("dockerd: at %s", dockerSocket)
+	var err error
+	if r.docker, err = startDocker(r.path("docker")); err != nil {
+		return err
 	}
-	return err
+	say("dockerd: at %s", dockerSocket)
+	return nil
 }
 
 // startSSH makes users and keys, and starts both servers.
@@ -184,9 +181,8 @@ func (r *running) stop(ctx context.Context) error {
 	}
 	if r.docker != nil {
 		r.docker.Stop(30 * time.Second)
-		if r.noBridge {
-			_ = run(ctx, "ip", "link", "delete", "docker0") // only tidiness
-		}
+		// The next dockerd makes it again.
+		_ = run(ctx, "ip", "link", "delete", "docker0")
 	}
 	if r.refused > 0 {
 		syscall.Close(r.refused)
