@@ -91,17 +91,17 @@ func (c *creation) validate(context.Context) error {
 	if err := c.spec.check(); err != nil {
 		return err
 	}
-	if keeper, ok := c.b.Exporter.(ArtifactExporter); ok {
-		if err := keeper.Check(); err != nil {
-			return err
-		}
-	}
 	op, err := c.b.newOp()
 	c.op = op
 	return err
 }
 
 func (c *creation) observe(ctx context.Context) error {
+	if keeper, ok := c.b.Exporter.(ArtifactExporter); ok {
+		if err := keeper.Check(); err != nil {
+			return err
+		}
+	}
 	c.say(PhaseObserve, "reading the host")
 	before, err := c.b.collect(ctx, c.host, "")
 	if err != nil {

@@ -165,6 +165,9 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 		ID: string(d.s.SandboxID), Metadata: ev.Metadata, Registry: ev.Registry,
 		Next: next, Tombstone: tomb, Audit: head, Teardown: string(teardown),
 	}
+	if d.s.Metadata != RecordOK {
+		item.Metadata = nil // the registry's record decides
+	}
 	if ev.Dir.Present {
 		item.Device, item.Inode = ev.Dir.Device, ev.Dir.Inode
 	}
