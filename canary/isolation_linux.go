@@ -129,7 +129,7 @@ func judgeContainer(f facts) sandboxer.CanaryCheck {
 	j.expect(f.status.capEff == 0, sandboxer.Fail, fmt.Sprintf("effective capabilities %#x", f.status.capEff))
 	j.expect(f.status.noNewPrivs, sandboxer.Warn, "no_new_privs "+onOff(f.status.noNewPrivs))
 	j.expect(true, "", "seccomp "+onOff(f.status.seccomp))
-	j.expect(f.readOnly, sandboxer.Warn, "root file system read-only "+onOff(f.readOnly))
+	j.expect(f.readOnly, sandboxer.Warn, "read-only root "+onOff(f.readOnly))
 	j.expect(len(f.hostFiles) == 0, sandboxer.Fail, "files as on a host: "+orNone(f.hostFiles))
 	j.expect(len(f.sockets) == 0, sandboxer.Fail, "engine sockets within reach: "+orNone(f.sockets))
 	return j.check()

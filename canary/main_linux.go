@@ -71,6 +71,7 @@ func live(getenv func(string) string, log io.Writer) error {
 	if err := doc.write(env.out); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
+	fmt.Fprintf(log, "ready: %s\n", doc.Status)
 	if os.Getpid() == 1 {
 		stopReaping := reap()
 		defer stopReaping()
