@@ -149,6 +149,7 @@ type Compose struct {
 	Networks []string // names as in the file; "default" too, if it is used
 	Volumes  []string // names as in the file
 	Builds   []string // services with an image built from Files, which must be named localhost/sandboxer/<id> with ${SANDBOXER_IMAGE}
+	Rootfs   string   // directory of Files that becomes the image ${SANDBOXER_IMAGE} as it is, without a builder; not beside Builds
 }
 
 // A Placement says where on a host a sandbox is put.
