@@ -42,8 +42,8 @@ func killServers(dir string) {
 		if !ours || !slices.Contains(programs, p.Program) {
 			continue
 		}
-		for _, pid := range append(daemon.Descendants(p.PID), p.PID) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		for _, child := range append(daemon.Descendants(p.PID), p) {
+			child.Kill()
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/tegwick/sand-boxer/test/internal/daemon"
 	"github.com/tegwick/sand-boxer/test/internal/openssh"
@@ -94,7 +93,7 @@ func removeUsers(ctx context.Context) error {
 	for uid, name := range uids {
 		for _, p := range daemon.Processes() {
 			if p.UID == uid {
-				_ = syscall.Kill(p.PID, syscall.SIGKILL)
+				p.Kill()
 			}
 		}
 		// -f: a process just killed may not be gone yet.

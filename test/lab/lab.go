@@ -6,6 +6,24 @@
 // starts around a whole test run and `go run ./test lab` keeps for many of
 // them. SANDBOXER_LAB names its state file. Without one the tests that need a
 // lab skip; see Require.
+//
+// The ssh_config of a lab has these aliases:
+//
+//	lab-root                     root
+//	lab-bash, lab-dash, lab-zsh, lab-fish, lab-tcsh, lab-mksh
+//	                             users with this login shell and an empty profile
+//	lab-docker                   a user in the group docker; no other user is
+//	lab-plain                    a user like lab-bash, who has no docker
+//	lab-noisy                    a user whose .bashrc prints on both streams
+//	lab-nologin                  a user who may not log in
+//	lab-hop                      a second sshd
+//	lab-jump, lab-jump2          ways over lab-hop, and over lab-bash and lab-hop
+//	lab-deadjump                 a way over lab-refused
+//	lab-refused                  a port that refuses connections
+//	lab-changed, lab-unknown     known_hosts has another key for the host, or none
+//	lab-denied                   the key opens no account
+//	lab-cert                     the key opens it by its certificate only
+//	lab-agent                    only the keys of the agent of SSH_AUTH_SOCK are tried
 package lab
 
 import (

@@ -92,8 +92,8 @@ func (d *Daemon) Stop(grace time.Duration) {
 	case <-time.After(grace):
 		_ = d.cmd.Process.Kill()
 	}
-	for _, pid := range children {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // most are gone: no such process
+	for _, child := range children {
+		child.Kill() // most are gone
 	}
 	<-d.done
 }

@@ -8,18 +8,34 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Process is one line of what ps would say.
 type Process struct {
 	PID, PPID int
+	Started   uint64 // clock ticks after boot; with PID it is unique
 	UID       uint32
 	Program   string   // base name of the executable file; "" where unreadable
-	Args      []string // argv; empty for a kernel thread or a zombie
+	Args      []string // argv; empty for a kernel thread
+}
+
+// Kill kills the process if it still runs, and not another of the same PID. It
+// returns when the process has ended, or a second later.
+func (p Process) Kill() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		if now, ok := readProcess(p.PID); !ok || now.Started != p.Started {
+			return
+		}
+		_ = syscall.Kill(p.PID, syscall.SIGKILL)
+		<-tick.C
+	}
 }
 
 // Processes lists what runs on this machine, as far as /proc shows it to the
-// caller. A process that ends meanwhile is left out.
+// caller. A process that has ended, or ends meanwhile, is left out.
 func Processes() []Process {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -48,7 +64,11 @@ func readProcess(pid int) (Process, bool) {
 	if err != nil {
 		return Process{}, false
 	}
-	p := Process{PID: pid, PPID: parseParent(stat)}
+	p := Process{PID: pid}
+	var state string
+	if state, p.PPID, p.Started, err = parseStat(stat); err != nil || state == "Z" || state == "X" {
+		return Process{}, false
+	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
 		p.UID = owner.Uid
 	}
@@ -61,26 +81,31 @@ func readProcess(pid int) (Process, bool) {
 	return p, true
 }
 
-// parseParent reads the parent from proc(5) stat, as in `42 (a) b) S 7 ...`:
-// the name may hold spaces and brackets, so it ends at the last bracket.
-func parseParent(stat []byte) int {
-	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
-	var state string
-	var ppid int
-	_, _ = fmt.Sscanf(string(rest), "%s %d", &state, &ppid)
-	return ppid
+// parseStat reads state, parent and start time, field 3, 4 and 22 of proc(5)
+// stat, as in `42 (a) b) S 7 42 42 0 -1 ...`: the name may hold spaces and
+// brackets, so it ends at the last bracket.
+func parseStat(stat []byte) (state string, ppid int, started uint64, err error) {
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 20 {
+		return "", 0, 0, fmt.Errorf("short stat %q", stat)
+	}
+	if ppid, err = strconv.Atoi(fields[1]); err != nil {
+		return "", 0, 0, err
+	}
+	started, err = strconv.ParseUint(fields[19], 10, 64)
+	return fields[0], ppid, started, err
 }
 
 // Descendants lists the children of pid, their children, and so on.
-func Descendants(pid int) []int {
-	children := make(map[int][]int)
+func Descendants(pid int) []Process {
+	children := make(map[int][]Process)
 	for _, p := range Processes() {
-		children[p.PPID] = append(children[p.PPID], p.PID)
+		children[p.PPID] = append(children[p.PPID], p)
 	}
-	var found []int
+	var found []Process
 	for queue := children[pid]; len(queue) > 0; queue = queue[1:] {
 		found = append(found, queue[0])
-		queue = append(queue, children[queue[0]]...)
+		queue = append(queue, children[queue[0].PID]...)
 	}
 	return found
 }
