@@ -149,7 +149,7 @@ func (r *running) makeKeys(ctx context.Context, dir string) error {
 		return err
 	}
 	if user := os.Getenv("SUDO_UID"); user != "" {
-		return run(ctx, "chown", "-R", user+":", dir) // who will run the tests
+		return run(ctx, "chown", "-R", user, dir) // who will run the tests
 	}
 	return nil
 }

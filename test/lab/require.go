@@ -59,9 +59,10 @@ func Find(part string) error {
 	case "docker-cli":
 		return findCommand("docker")
 	case "compose-v2":
-		out, err := exec.Command("docker", "compose", "version", "--short").CombinedOutput()
+		out, err := exec.Command("docker", "compose", "version").CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("docker compose version: %w: %s", err, strings.TrimSpace(string(out)))
+			first, _, _ := strings.Cut(string(out), "\n") // a whole manual may follow
+			return fmt.Errorf("docker compose version: %w: %s", err, first)
 		}
 		return nil
 	default:

@@ -44,11 +44,11 @@ func TestStopEndsAllDescendants(t *testing.T) {
 // TestEndsWithItsStarter kills a process that holds a daemon.
 func TestEndsWithItsStarter(t *testing.T) {
 	lab.Require(t, "ssh")
+	if dir := os.Getenv("DAEMON_TEST_DIR"); dir != "" {
+		hold(t, dir)
+	}
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	if os.Getenv("DAEMON_TEST_DIR") != "" {
-		hold(t, os.Getenv("DAEMON_TEST_DIR"))
-	}
 	starter := exec.Command(os.Args[0], "-test.run=^TestEndsWithItsStarter$")
 	starter.Env = append(os.Environ(), "DAEMON_TEST_DIR="+dir)
 	if err := starter.Start(); err != nil {
