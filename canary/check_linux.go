@@ -29,14 +29,10 @@ const (
 // side by side they would measure each other.
 func checkAll(ctx context.Context, env environment) sandboxer.CanaryResult {
 	begin := time.Now()
-	isolation := "container"
-	if env.process {
-		isolation = env.spaces
-		if isolation == "" {
-			isolation = "none"
-		}
+	r := sandboxer.CanaryResult{Checks: []sandboxer.CanaryCheck{}}
+	if !env.process { // else who started it says what it got
+		r.Isolation = new("container")
 	}
-	r := sandboxer.CanaryResult{Isolation: &isolation, Checks: []sandboxer.CanaryCheck{}}
 	r.Add(timed(func() sandboxer.CanaryCheck { return checkFsync(env.data) }))
 	r.Add(timed(func() sandboxer.CanaryCheck { return checkMemory(ctx, env) }))
 	r.Add(timed(checkCPU))

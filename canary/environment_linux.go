@@ -18,7 +18,6 @@ type environment struct {
 	nonce string
 
 	process bool   // no container: the process engine
-	spaces  string // namespaces the process engine got, separated by commas
 	out     string // file for the result
 	data    string // directory, in a container the volume
 	listen  string // address
@@ -46,7 +45,6 @@ func readEnvironment(getenv func(string) string) (environment, error) {
 			return environment{}, fmt.Errorf("SANDBOXER_DIR is %q, want an absolute path", dir)
 		}
 		env.process = true
-		env.spaces = getenv("SANDBOXER_NAMESPACES")
 		env.out = filepath.Join(dir, filepath.FromSlash(ResultFile))
 		env.data = filepath.Join(dir, filepath.FromSlash(dataDir))
 		env.listen = "127.0.0.1:0"

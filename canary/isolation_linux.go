@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,8 +32,10 @@ const maxProcesses = 8
 // facts are what can be seen from inside about how a process is kept apart.
 type facts struct {
 	pid       int
+	procPID   int // as /proc numbers the processes
 	processes int // visible in /proc
 	uid       int
+	mapped    bool // in a user namespace
 	status    procStatus
 	sockets   []string // engine sockets that accept a connection
 	hostFiles []string // that exist
@@ -85,11 +88,9 @@ func readFacts() (facts, error) {
 	if f.status, err = parseStatus(string(data)); err != nil {
 		return f, err
 	}
-	entries, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
+	if err := f.readProc(); err != nil {
 		return f, err
 	}
-	f.processes = len(entries)
 	for _, path := range engineSockets {
 		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			conn.Close()
@@ -109,6 +110,41 @@ func readFacts() (facts, error) {
 	return f, nil
 }
 
+// readProc reads what /proc shows beyond the process itself.
+func (f *facts) readProc() error {
+	link, err := os.Readlink("/proc/self")
+	if err != nil {
+		return err
+	}
+	if f.procPID, err = strconv.Atoi(link); err != nil {
+		return err
+	}
+	// "0 0 4294967295" maps every user to itself: no namespace (user_namespaces(7)).
+	users, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return err
+	}
+	f.mapped = !slices.Equal(strings.Fields(string(users)), []string{"0", "0", "4294967295"})
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	f.processes = len(entries)
+	return err
+}
+
+// namespaces names those that this process must have of its own.
+func (f facts) namespaces() []string {
+	var own []string
+	if f.mapped {
+		own = append(own, "user")
+	}
+	if f.pid == 1 || f.procPID != f.pid {
+		own = append(own, "pid")
+	}
+	if f.pid == 1 && f.procPID == 1 {
+		own = append(own, "mount") // or /proc would still be the host's
+	}
+	return own
+}
+
 // checkIsolation says what keeps the canary apart from its host.
 func checkIsolation(env environment) sandboxer.CanaryCheck {
 	f, err := readFacts()
@@ -116,7 +152,7 @@ func checkIsolation(env environment) sandboxer.CanaryCheck {
 		return sandboxer.CanaryCheck{Name: sandboxer.CheckIsolation, Status: sandboxer.Errored, Message: err.Error()}
 	}
 	if env.process {
-		return judgeProcess(f, env.spaces)
+		return judgeProcess(f)
 	}
 	return judgeContainer(f)
 }
@@ -137,13 +173,14 @@ func judgeContainer(f facts) sandboxer.CanaryCheck {
 
 // judgeProcess says how far a process without a container is kept apart. What
 // the kernel does not allow is no failure of the host: it warns.
-func judgeProcess(f facts, spaces string) sandboxer.CanaryCheck {
+func judgeProcess(f facts) sandboxer.CanaryCheck {
 	var j judgement
-	got := "own namespaces: " + spaces
-	if spaces == "" {
-		got = "no namespaces of its own: the host did not permit them"
+	own := f.namespaces()
+	got := "namespaces of its own: " + orNone(own)
+	if len(own) == 0 {
+		got += ", the host permits none"
 	}
-	j.expect(hasWord(spaces, "pid") && hasWord(spaces, "mount"), sandboxer.Warn, got)
+	j.expect(slices.Contains(own, "mount"), sandboxer.Warn, got)
 	j.expect(true, "", fmt.Sprintf("pid %d of %d processes visible", f.pid, f.processes))
 	j.expect(true, "", fmt.Sprintf("uid %d", f.uid))
 	j.expect(true, "", fmt.Sprintf("effective capabilities %#x", f.status.capEff))

@@ -1,6 +1,8 @@
 package canary
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -74,22 +76,52 @@ func TestJudgeContainer(t *testing.T) {
 }
 
 func TestJudgeProcess(t *testing.T) {
-	f := facts{pid: 4711, processes: 180, uid: 1000, hostFiles: []string{"/bin/sh"}}
 	for _, c := range []struct {
-		spaces  string
-		sockets []string
-		want    sandboxer.Verdict
-		says    string
+		what string
+		f    facts
+		want sandboxer.Verdict
+		says string
 	}{
-		{"user,mount,pid", nil, sandboxer.Pass, "own namespaces: user,mount,pid;"},
-		{"pid", nil, sandboxer.Warn, "own namespaces: pid (warn)"},
-		{"", nil, sandboxer.Warn, "did not permit them (warn)"},
-		{"mount,pid", []string{"/run/docker.sock"}, sandboxer.Warn, "/run/docker.sock (warn)"},
+		{"by a user", facts{pid: 1, procPID: 1, processes: 1, mapped: true}, sandboxer.Pass, "own: user, pid, mount;"},
+		{"by root", facts{pid: 1, procPID: 1, processes: 1}, sandboxer.Pass, "own: pid, mount;"},
+		{"with the host's /proc", facts{pid: 1, procPID: 4711, processes: 180}, sandboxer.Warn, "own: pid (warn)"},
+		{"only mapped", facts{pid: 4711, procPID: 4711, processes: 180, mapped: true}, sandboxer.Warn, "own: user (warn)"},
+		{"none", facts{pid: 4711, procPID: 4711, processes: 180}, sandboxer.Warn, "own: none, the host permits none (warn)"},
+		{"an engine", facts{pid: 1, procPID: 1, sockets: []string{"/run/docker.sock"}}, sandboxer.Warn, "/run/docker.sock (warn)"},
 	} {
-		f.sockets = c.sockets
-		got := judgeProcess(f, c.spaces)
+		got := judgeProcess(c.f)
 		if got.Status != c.want || !strings.Contains(got.Message, c.says) {
-			t.Errorf("namespaces %q: got %s: %s, want %s with %q", c.spaces, got.Status, got.Message, c.want, c.says)
+			t.Errorf("%s: got %s: %s, want %s with %q", c.what, got.Status, got.Message, c.want, c.says)
 		}
+	}
+}
+
+// Facts are read from a process in new namespaces, and from one without.
+func TestReadFacts(t *testing.T) {
+	f, err := readFacts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.pid != os.Getpid() || f.processes < 1 || len(f.hostFiles) == 0 {
+		t.Errorf("got %+v, want this process, on a host", f)
+	}
+	unshare := []string{"--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"}
+	if err := exec.Command("unshare", append(unshare, "true")...).Run(); err != nil {
+		t.Logf("namespaces: unshare: %v", err)
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := processDir(t)
+	cmd := exec.CommandContext(t.Context(), "unshare", append(unshare, exe, mainArg)...)
+	cmd.Env = processEnv(dir)
+	startCanary(t, cmd)
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	got := check(readResult(t, dir), sandboxer.CheckIsolation)
+	if want := "namespaces of its own: user, pid, mount; pid 1 of 1 processes visible"; !strings.HasPrefix(got.Message, want) {
+		t.Errorf("in new namespaces: got %s: %s, want %q", got.Status, got.Message, want)
 	}
 }

@@ -28,7 +28,34 @@ func processDir(t *testing.T) string {
 	return dir
 }
 
-// asCanary starts this test's own program as a canary.
+func processEnv(dir string) []string {
+	return []string{
+		"SANDBOXER_ID=" + testID, "SANDBOXER_NONCE=" + testNonce,
+		"SANDBOXER_ENGINE=process", "SANDBOXER_DIR=" + dir, "PATH=" + os.Getenv("PATH"),
+	}
+}
+
+// startCanary starts a canary and waits until it says that it is ready.
+func startCanary(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		t.Log(lines.Text())
+		if strings.HasPrefix(lines.Text(), "ready: ") {
+			return
+		}
+	}
+	t.Fatalf("got the end of its log, want \"ready: …\": %v", cmd.Wait())
+}
+
+// asCanary makes a command of this test's own program, as a canary.
 func asCanary(t *testing.T, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{mainArg}, args...)...)
 	cmd.Env = env
@@ -38,25 +65,9 @@ func asCanary(t *testing.T, env []string, args ...string) *exec.Cmd {
 // TestProcess is the whole life of a canary, with this very program.
 func TestProcess(t *testing.T) {
 	dir := processDir(t)
-	env := []string{
-		"SANDBOXER_ID=" + testID, "SANDBOXER_NONCE=" + testNonce,
-		"SANDBOXER_ENGINE=process", "SANDBOXER_DIR=" + dir,
-	}
+	env := processEnv(dir)
 	cmd := asCanary(t, env)
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(log)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "ready: ") {
-		t.Log(lines.Text())
-	}
-	if lines.Text() == "" {
-		t.Fatalf("got the end of its log, want \"ready: …\": %v", cmd.Wait())
-	}
+	startCanary(t, cmd)
 	doc := readResult(t, dir)
 	if doc.SandboxID != testID || doc.PID != cmd.Process.Pid || doc.Port == 0 || time.Since(doc.StartedAt) > time.Minute {
 		t.Errorf("result: got sandbox %q, pid %d, port %d, started at %v", doc.SandboxID, doc.PID, doc.Port, doc.StartedAt)
