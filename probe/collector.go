@@ -1,0 +1,173 @@
+// Package probe looks at a host: its numbers, its engines, and everything on
+// it that is or may have been a sandbox.
+//
+// One POSIX shell script does the reading, in one command, and copies what it
+// reads; everything is parsed here. See probe.sh for what is read and how, and
+// parse.go for what becomes of it.
+package probe
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+)
+
+// DefaultTimeout is CollectOptions.Timeout when zero.
+const DefaultTimeout = 5 * time.Second
+
+// MaxAnswer is the number of bytes after which the rest of a host's answer is
+// dropped. What was in that rest is unknown, not absent.
+const MaxAnswer = 64 << 20
+
+//go:embed probe.sh
+var source string
+
+// script is what is sent: source without its comments.
+var script = sync.OnceValue(func() string {
+	var b strings.Builder
+	for line := range strings.Lines(source) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+})
+
+// scriptVersion names the script in a snapshot.
+var scriptVersion = sync.OnceValue(func() string {
+	sum := sha256.Sum256([]byte(script()))
+	return hex.EncodeToString(sum[:6])
+})
+
+// A Collector reads a host with one POSIX shell script. The zero value is
+// ready to use.
+type Collector struct{}
+
+var _ sandboxer.Collector = Collector{}
+
+// Collect implements sandboxer.Collector. It runs one command on the host,
+// which writes nothing there.
+func (Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.CollectOptions) (sandboxer.Observation, error) {
+	root, err := cleanRoot(opts.Root)
+	if err != nil {
+		return sandboxer.Observation{}, err
+	}
+	nonce, err := newNonce()
+	if err != nil {
+		return sandboxer.Observation{}, err
+	}
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	answer := &answer{clockEnd: []byte("\n" + nonce + " end clock "), now: now}
+	var stderr bytes.Buffer
+	asked := now()
+	res, err := host.Run(ctx, sandboxer.Cmd{
+		Args: []string{"sh", "-c", script(), "sandboxer-probe",
+			nonce, root, seconds(cmp.Or(opts.Timeout, DefaultTimeout)), string(opts.Sandbox)},
+		Stdout: answer,
+		Stderr: &limited{w: &stderr, left: 64 << 10},
+	})
+	answered := now()
+	if err != nil {
+		return sandboxer.Observation{}, fmt.Errorf("inspect host: %w", err)
+	}
+	res.Stderr = stderr.Bytes()
+	if err := res.Err("inspect host"); err != nil {
+		return sandboxer.Observation{}, err
+	}
+	obs := parse(answer.data, request{nonce: nonce, root: root, sandbox: opts.Sandbox})
+	if len(obs.Snapshot.Collection.Missing) == 0 && obs.Inventory.Root == "" {
+		return sandboxer.Observation{}, errors.New("inspect host: no answer")
+	}
+	timing(&obs.Snapshot, asked, answer.clockAt, answered)
+	return obs, nil
+}
+
+// timing fills in what only the controller's clock can tell. The host read its
+// clock between asked and clockAt.
+func timing(s *sandboxer.HostSnapshot, asked, clockAt, answered time.Time) {
+	s.Collection.DurationMS = new(answered.Sub(asked).Milliseconds())
+	if s.ObservedAt == nil || clockAt.IsZero() {
+		return
+	}
+	half := clockAt.Sub(asked) / 2
+	s.ClockOffsetMS = new(s.ObservedAt.Sub(asked.Add(half)).Milliseconds())
+	s.ClockUncertaintyMS = new(int64(math.Ceil(float64(half) / float64(time.Millisecond))))
+}
+
+// cleanRoot checks a root before it goes into a script and into lines.
+func cleanRoot(root string) (string, error) {
+	if root == "" {
+		return sandboxer.DefaultRoot, nil
+	}
+	rest, home := strings.CutPrefix(root, "~/")
+	clean := path.Clean("/" + rest)
+	odd := strings.ContainsFunc(root, func(r rune) bool { return r == '\\' || unicode.IsControl(r) })
+	if odd || clean == "/" || !home && root[0] != '/' {
+		return "", fmt.Errorf("root %q: want an absolute path, or one under ~/, of plain characters", root)
+	}
+	if home {
+		return "~" + clean, nil
+	}
+	return clean, nil
+}
+
+func newNonce() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("read randomness: %w", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
+// seconds rounds up: timeout(1) of busybox takes whole seconds.
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+}
+
+// An answer holds what the script prints, up to MaxAnswer, and when it had
+// printed the host's clock.
+type answer struct {
+	data     []byte
+	clockEnd []byte
+	clockAt  time.Time
+	now      func() time.Time
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.data = append(a.data, p[:min(len(p), MaxAnswer-len(a.data))]...)
+	if a.clockAt.IsZero() && bytes.Contains(a.data, a.clockEnd) {
+		a.clockAt = a.now()
+	}
+	return len(p), nil
+}
+
+// limited drops what exceeds its limit.
+type limited struct {
+	w    *bytes.Buffer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	l.left -= n
+	l.w.Write(p[:n])
+	return len(p), nil
+}

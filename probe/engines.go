@@ -1,0 +1,172 @@
+package probe
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+)
+
+// An engine is one engine's answer.
+type engine struct {
+	info   sandboxer.EngineInfo
+	source sandboxer.Source
+	things []thing
+}
+
+// A thing is what an engine holds: a container, network, volume or image.
+type thing struct {
+	sandboxer.Resource
+	workingDir string
+	image      string // full id of a container's image
+	ports      []sandboxer.Port
+}
+
+// Labels of compose tools. podman-compose writes docker's too.
+const (
+	labelProject    = "com.docker.compose.project"
+	labelService    = "com.docker.compose.service"
+	labelWorkingDir = "com.docker.compose.project.working_dir"
+)
+
+// newEngine returns an engine that has not been asked, with the reason.
+func newEngine(name sandboxer.Engine, status sandboxer.EngineState, source, detail string) engine {
+	e := engine{
+		info:   sandboxer.EngineInfo{Name: name, Status: status, ComposeTools: []string{}},
+		source: sandboxer.Source{Name: string(name), Status: source},
+	}
+	if detail != "" {
+		e.info.Detail, e.source.Detail = &detail, &detail
+	}
+	return e
+}
+
+// Exit codes of timeout(1), and of curl(1) for no connection and for no answer
+// in time.
+const (
+	exitTimeout     = 124
+	curlNoConnect   = 7
+	curlTimeout     = 28
+	exitKilled      = 137
+	exitTerminated  = 143
+	maxDetailLength = 300
+)
+
+// failed says what it means that an engine's section did not end well.
+func failed(name sandboxer.Engine, s section, begun bool, text []byte) engine {
+	detail := abbreviate(string(bytes.TrimSpace(text)))
+	switch {
+	case !begun || !s.whole:
+		return newEngine(name, sandboxer.EngineUnknown, truncated, "its answer was cut off")
+	case s.code == exitTimeout || s.code == curlTimeout || s.code == exitKilled || s.code == exitTerminated:
+		return newEngine(name, sandboxer.EngineUnresponsive, timedOut, cmp.Or(detail, "no answer in time"))
+	case s.code == 126 || s.code == 127:
+		return newEngine(name, sandboxer.EngineUnknown, parseError, cmp.Or(detail, "its client could not be run"))
+	}
+	return newEngine(name, sandboxer.EngineDown, string(sandboxer.EngineDown), cmp.Or(detail, "nobody answers"))
+}
+
+// unreadable is an engine whose answer is not what was asked for.
+func unreadable(name sandboxer.Engine, detail string) engine {
+	return newEngine(name, sandboxer.EngineUnknown, parseError, abbreviate(detail))
+}
+
+// abbreviate keeps the last lines of what a program said: the first ones are
+// often general warnings.
+func abbreviate(s string) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > maxDetailLength {
+		s = strings.ToValidUTF8("..."+s[len(s)-maxDetailLength:], "")
+	}
+	return s
+}
+
+// decodeAll reads JSON values of one type, whether they come as an array, as
+// docker's API and podman write them, or one after the other, as docker's
+// client does.
+func decodeAll[T any](data []byte) ([]T, error) {
+	data = bytes.TrimSpace(data)
+	list := []T{}
+	if len(data) == 0 {
+		return list, nil
+	}
+	if data[0] == '[' || bytes.Equal(data, []byte("null")) {
+		err := json.Unmarshal(data, &list)
+		return list, err
+	}
+	for dec := json.NewDecoder(bytes.NewReader(data)); dec.More(); {
+		var v T
+		if err := dec.Decode(&v); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+// newThing fills in what the labels say.
+func newThing(engine sandboxer.Engine, kind sandboxer.ResourceKind, ref, name string, labels map[string]string) thing {
+	t := thing{Resource: sandboxer.Resource{
+		Engine: engine, Kind: kind, Ref: ref, Name: name,
+		Nonce: labels[sandboxer.LabelNonce], Project: labels[labelProject],
+	}}
+	t.workingDir = labels[labelWorkingDir]
+	if s := labels[labelService]; s != "" {
+		t.Service = &s
+	}
+	if id, err := sandboxer.ParseID(labels[sandboxer.LabelID]); err == nil {
+		t.SandboxID = &id
+	}
+	return t
+}
+
+// count fills in how many there are of each, once all lists were read.
+func (e *engine) count() {
+	var running, paused, stopped, images, volumes, networks int64
+	var last string
+	slices.SortFunc(e.things, compareThings)
+	for _, t := range e.things {
+		switch t.Kind {
+		case sandboxer.KindContainer:
+			switch state := *t.State; state {
+			case "running":
+				running++
+			case "paused":
+				paused++
+			default:
+				stopped++
+			}
+		case sandboxer.KindImage:
+			if t.Ref != last { // one image may have several names
+				images++
+			}
+			last = t.Ref
+		case sandboxer.KindVolume:
+			volumes++
+		case sandboxer.KindNetwork:
+			networks++
+		}
+	}
+	i := &e.info
+	i.ContainersRunning, i.ContainersPaused, i.ContainersStopped = &running, &paused, &stopped
+	i.ImagesCount, i.VolumesCount, i.NetworksCount = &images, &volumes, &networks
+}
+
+func compareThings(a, b thing) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Ref, b.Ref), cmp.Compare(a.Name, b.Name))
+}
+
+// goodTime drops the zero times that engines write for "never".
+func goodTime(t time.Time) *time.Time {
+	if t.Year() < 1970 || t.Unix() <= 0 {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+func fieldPath(i int) string { return "engines[" + strconv.Itoa(i) + "]" }

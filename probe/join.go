@@ -1,0 +1,207 @@
+package probe
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"strings"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+)
+
+// A joiner puts the sources of an inventory together.
+type joiner struct {
+	*reading
+	archive
+	entries   map[string]entry
+	processes map[sandboxer.ID]sandboxer.Resource
+	locks     map[string]bool
+	boxes     map[sandboxer.ID]*sandboxer.Sandbox
+	ports     map[sandboxer.ID][]sandboxer.Port // published now
+
+	last     *sandboxer.Record // the record parsed last, from lastData
+	lastData []byte
+}
+
+// ids returns the sandboxes that there is a record of, readable or not.
+func (j *joiner) ids() map[sandboxer.ID]bool {
+	ids := map[sandboxer.ID]bool{}
+	for id := range j.registry {
+		ids[id] = true
+	}
+	for name, e := range j.entries {
+		id, err := sandboxer.ParseID(name)
+		if err == nil && e.kind() == "directory" && !e.unclaimed {
+			ids[id] = true
+		}
+	}
+	for name := range j.facts {
+		base, ok := strings.CutPrefix(name, j.state()+"/registry/")
+		if id, err := sandboxer.ParseID(strings.TrimSuffix(base, ".json")); ok && err == nil {
+			ids[id] = true
+		}
+	}
+	return ids
+}
+
+// sandbox returns what the directory and the records say of a sandbox.
+func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
+	s := sandboxer.Sandbox{
+		SandboxID: id, State: sandboxer.StateUnknown, Dir: path.Join(j.self.root, string(id)), Locked: j.locked(id),
+		Metadata: sandboxer.RecordMissing, Registry: sandboxer.RecordMissing,
+		Resources: []sandboxer.Resource{}, Ports: []sandboxer.Port{},
+	}
+	e, present := j.entries[string(id)]
+	if present {
+		s.Evidence.Dir = sandboxer.DirFacts{
+			Present: true, IsDir: e.kind() == "directory",
+			UID: e.uid, Mode: int64(e.mode & 0o7777), Device: e.dev, Inode: e.inode,
+		}
+	}
+	if j.directoriesSource(j.archive).Complete() || present {
+		s.DirPresent = &present
+	}
+	meta, inTar := j.metadata[id]
+	var metaRec, regRec *sandboxer.Record
+	var odd string
+	switch {
+	case !present || e.unclaimed:
+	case !s.Evidence.Dir.IsDir:
+		s.Metadata, odd = sandboxer.RecordCorrupt, "its directory is none"
+	case !inTar && !j.whole:
+		s.Metadata, odd = RecordUnread, "its metadata was not read"
+	case !inTar:
+		s.Metadata, odd = sandboxer.RecordCorrupt, "metadata: not a plain file of that size"
+	default:
+		metaRec, s.Metadata, odd = j.judge(id, meta)
+		s.Evidence.Metadata = meta.data
+		if s.Metadata == sandboxer.RecordOK {
+			s.Metadata, odd = j.judgeDir(metaRec, e)
+		}
+		odd = prefixed("metadata", odd)
+	}
+	reg, inRegistry := j.registry[id]
+	_, listed := j.facts[j.state()+"/registry/"+string(id)+".json"]
+	switch {
+	case inRegistry:
+		var oddReg string
+		regRec, s.Registry, oddReg = j.judge(id, reg)
+		s.Evidence.Registry = reg.data
+		odd = cmp.Or(odd, prefixed("registry", oddReg))
+	case !j.whole:
+		s.Registry = RecordUnread
+	case listed:
+		s.Registry, odd = sandboxer.RecordCorrupt, cmp.Or(odd, "registry: not a plain file of that size")
+	}
+	if s.Metadata == sandboxer.RecordOK && s.Registry == sandboxer.RecordOK && !sameSandbox(metaRec, regRec) {
+		s.Metadata, s.Registry, odd = sandboxer.RecordMismatch, sandboxer.RecordMismatch, "its two records disagree"
+	}
+	s.Evidence.Record = choose(metaRec, s.Metadata, regRec, s.Registry)
+	describe(&s, odd)
+	return s
+}
+
+// RecordUnread is the state of a record that may be there and well: the answer
+// was cut off before it.
+const RecordUnread sandboxer.RecordState = "unknown"
+
+func prefixed(where, text string) string {
+	if text == "" {
+		return ""
+	}
+	return where + ": " + text
+}
+
+// choose returns the record to act on: the metadata if it is good, or else the
+// registry's; a foreign one only to show it.
+func choose(meta *sandboxer.Record, ms sandboxer.RecordState, reg *sandboxer.Record, rs sandboxer.RecordState) *sandboxer.Record {
+	good := func(s sandboxer.RecordState) bool { return s == sandboxer.RecordOK || s == sandboxer.RecordMismatch }
+	switch {
+	case meta != nil && good(ms):
+		return meta
+	case reg != nil && good(rs):
+		return reg
+	case meta != nil && ms == sandboxer.RecordForeign:
+		return meta
+	case reg != nil && rs == sandboxer.RecordForeign:
+		return reg
+	}
+	return nil
+}
+
+// judge reads one record and says what it is worth, and why.
+func (j *joiner) judge(id sandboxer.ID, s stored) (*sandboxer.Record, sandboxer.RecordState, string) {
+	if s.bad {
+		return nil, sandboxer.RecordCorrupt, "not a plain file of that size"
+	}
+	rec, err := j.parsed(s.data)
+	me := j.obs.Snapshot.Identity
+	switch {
+	case err != nil:
+		return nil, sandboxer.RecordCorrupt, err.Error()
+	case rec.SandboxID != id:
+		return nil, sandboxer.RecordCorrupt, fmt.Sprintf("it is about %q", rec.SandboxID)
+	case me.MachineID != nil && rec.MachineID != "" && rec.MachineID != *me.MachineID:
+		return rec, sandboxer.RecordForeign, "it is another machine's"
+	case me.UID != nil && (rec.Owner.UID != *me.UID || s.uid != *me.UID):
+		return rec, sandboxer.RecordForeign, "it is another user's"
+	case rec.Root != "" && rec.Root != j.self.root:
+		return rec, sandboxer.RecordForeign, fmt.Sprintf("it belongs to the root %q", rec.Root)
+	}
+	return rec, sandboxer.RecordOK, ""
+}
+
+// parsed reads a record. Both copies of one are mostly the same bytes, which
+// are then read once.
+func (j *joiner) parsed(data []byte) (*sandboxer.Record, error) {
+	if len(data) > 0 && j.last != nil && len(data) == len(j.lastData) && &data[0] == &j.lastData[0] {
+		return j.last, nil
+	}
+	rec, err := sandboxer.ParseRecord(data)
+	j.last, j.lastData = rec, data
+	return rec, err
+}
+
+// judgeDir compares a good record with the directory it lies in: a copy of a
+// directory is not the sandbox. Numbers of devices may change at a boot.
+func (j *joiner) judgeDir(rec *sandboxer.Record, e entry) (sandboxer.RecordState, string) {
+	me := j.obs.Snapshot.Identity
+	sameBoot := me.BootID != nil && rec.BootID == *me.BootID
+	switch {
+	case me.UID != nil && e.uid != *me.UID:
+		return sandboxer.RecordForeign, "its directory is another user's"
+	case rec.Inode != 0 && rec.Inode != e.inode, rec.Device != 0 && rec.Device != e.dev && sameBoot:
+		return sandboxer.RecordCorrupt, "its directory is another one"
+	}
+	return sandboxer.RecordOK, ""
+}
+
+// sameSandbox reports whether two records are of one creation. In between two
+// writes they may differ in what changes later.
+func sameSandbox(a, b *sandboxer.Record) bool {
+	return a == b || a.SandboxID == b.SandboxID && a.Nonce == b.Nonce && a.CreatedAt.Equal(b.CreatedAt) &&
+		a.MachineID == b.MachineID && a.Engine == b.Engine && a.Owner.UID == b.Owner.UID
+}
+
+// describe fills in what the record says.
+func describe(s *sandboxer.Sandbox, odd string) {
+	if odd != "" {
+		s.Reason = &odd
+	}
+	rec := s.Evidence.Record
+	if rec == nil {
+		return
+	}
+	s.Name, s.Profile = nonEmpty(rec.Name), nonEmpty(rec.Profile)
+	s.State, s.Engine, s.Owner = rec.State, &rec.Engine, &rec.Owner
+	s.CreatedAt, s.ExpiresAt, s.Operation = &rec.CreatedAt, rec.ExpiresAt, rec.Op
+	s.Ports = append(s.Ports, rec.Ports...)
+	if s.Reason == nil && rec.State == sandboxer.StateFailed {
+		s.Reason = nonEmpty(string(rec.Phase))
+	}
+	if rec.UpdatedAt.After(rec.CreatedAt) {
+		s.LastActiveAt = &rec.UpdatedAt
+	} else {
+		s.LastActiveAt = &rec.CreatedAt
+	}
+}

@@ -1,0 +1,130 @@
+package probe
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"io"
+	"path"
+	"strings"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+)
+
+// maxReport bounds what is kept of a stored report.
+const maxReport = 4 << 20
+
+// A stored is a file as the tar carried it.
+type stored struct {
+	data []byte
+	uid  int64
+	bad  bool // not a regular file, or too large
+}
+
+// An archive is what the script read of the sandboxes' files. Only what its
+// own list of names fits is looked at.
+type archive struct {
+	metadata  map[sandboxer.ID]stored // root/ID/.sandboxer/meta.json
+	registry  map[sandboxer.ID]stored // state/registry/ID.json
+	process   map[sandboxer.ID]stored // root/ID/.sandboxer/process
+	report    []byte                  // root/ID/.sandboxer/report.json, of the sandbox asked for
+	destroyed []byte                  // state/registry/destroyed/ID.json, likewise
+	whole     bool
+}
+
+func (r *reading) archive() archive {
+	a := archive{
+		metadata: map[sandboxer.ID]stored{}, registry: map[sandboxer.ID]stored{}, process: map[sandboxer.ID]stored{},
+	}
+	s, zipped := r.sections["records_gzip"]
+	if !zipped {
+		s = r.sections["records"]
+	}
+	if !s.whole {
+		return a
+	}
+	var in io.Reader = bytes.NewReader(s.body)
+	if zipped {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return a
+		}
+		in = z
+	}
+	a.whole = a.read(tar.NewReader(in), r.sandbox) == nil
+	return a
+}
+
+// read takes what it knows by name and skips the rest.
+func (a *archive) read(t *tar.Reader, want sandboxer.ID) error {
+	buf := make([]byte, sandboxer.MaxRecord+1)
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		id, put := a.place(h.Name, want)
+		switch {
+		case put == nil && id == "":
+		case put == nil: // the report
+			if h.Typeflag == tar.TypeReg && h.Size <= maxReport {
+				if a.report, err = io.ReadAll(t); err != nil {
+					return err
+				}
+			}
+		case h.Typeflag != tar.TypeReg || h.Size > sandboxer.MaxRecord:
+			put(stored{uid: int64(h.Uid), bad: true})
+		default:
+			n, err := io.ReadFull(t, buf[:h.Size])
+			if err != nil {
+				return err
+			}
+			put(stored{uid: int64(h.Uid), data: a.keep(id, buf[:n])})
+		}
+	}
+}
+
+// place returns the sandbox that a name belongs to and where its content goes;
+// for the report wanted, no place. A name of no known form has neither.
+func (a *archive) place(name string, want sandboxer.ID) (sandboxer.ID, func(stored)) {
+	rest, under := strings.CutPrefix(name, "./")
+	if !under {
+		dir, file := path.Split(name)
+		base, ok := strings.CutSuffix(file, ".json")
+		id, err := sandboxer.ParseID(base)
+		switch {
+		case !ok || err != nil:
+		case strings.HasSuffix(dir, "/registry/"):
+			return id, func(s stored) { a.registry[id] = s }
+		case strings.HasSuffix(dir, "/registry/destroyed/") && id == want:
+			return id, func(s stored) { a.destroyed = s.data }
+		}
+		return "", nil
+	}
+	first, file, _ := strings.Cut(rest, "/.sandboxer/")
+	id, err := sandboxer.ParseID(first)
+	switch {
+	case err != nil:
+	case file == "meta.json":
+		return id, func(s stored) { a.metadata[id] = s }
+	case file == "process":
+		return id, func(s stored) { a.process[id] = s }
+	case file == "report.json" && id == want:
+		return id, nil
+	}
+	return "", nil
+}
+
+// keep copies b, or returns the other record's bytes where they are the same,
+// as they mostly are.
+func (a *archive) keep(id sandboxer.ID, b []byte) []byte {
+	for _, m := range []map[sandboxer.ID]stored{a.metadata, a.registry} {
+		if have := m[id].data; have != nil && bytes.Equal(have, b) {
+			return have
+		}
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}
