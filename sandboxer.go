@@ -111,6 +111,13 @@ type ArtifactExporter interface {
 	Check() error
 }
 
+// An OutcomeExporter is an Exporter with several sinks.
+type OutcomeExporter interface {
+	// Outcomes tells what became of a document in each sink, given what
+	// Export returned for it.
+	Outcomes(err error) []ExportOutcome
+}
+
 // A Spec is what a sandbox is to be. It is data, and may be used again.
 type Spec struct {
 	Profile string            // name for people, such as "profile.sandbox-canary"; required

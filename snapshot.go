@@ -6,7 +6,7 @@ import "time"
 //
 // A value that could not be read is nil (null in JSON), never zero, and
 // Collection.Missing says why. Byte counts are bytes, times UTC, names ending
-// in _total count up from boot.
+// in _total count up from boot (inodes_total is a size).
 type HostSnapshot struct {
 	ObservedAt         *time.Time `json:"observed_at"`           // the host's clock when the reading began
 	ClockOffsetMS      *int64     `json:"clock_offset_ms"`       // host clock minus controller clock

@@ -246,23 +246,27 @@ func (b *Sandboxer) export(ctx context.Context, host Host, status SandboxStatus)
 	if b.Exporter == nil {
 		return status, nil
 	}
-	sink := "exporter"
-	if keeper, ok := b.Exporter.(ArtifactExporter); ok {
-		sink = "artifact"
+	keeper, keeps := b.Exporter.(ArtifactExporter)
+	if keeps {
 		if path := keeper.Artifact(status); path != "" {
 			status.Artifacts = []Artifact{{Path: path}}
 		}
 	}
-	outcome := ExportOutcome{Sink: sink, Status: "done"}
 	err := b.Exporter.Export(ctx, status)
-	if err != nil {
-		why := err.Error()
-		outcome.Status, outcome.Error = "failed", &why
-		status.Artifacts = []Artifact{}
-		err = &ExportError{Err: err}
+	if several, ok := b.Exporter.(OutcomeExporter); ok {
+		status.Export = several.Outcomes(err)
+	} else {
+		status.Export = []ExportOutcome{{Sink: "exporter", Status: "done"}}
+		if err != nil {
+			status.Export[0].Status, status.Export[0].Error = "failed", ptr(err.Error())
+			status.Artifacts = []Artifact{}
+		}
 	}
-	status.Export = []ExportOutcome{outcome}
-	return status, err
+	if err != nil {
+		b.logger().Warn("export", "host", host.Name(), "error", err)
+		return status, &ExportError{Err: err}
+	}
+	return status, nil
 }
 
 // header makes the header of a document about host.
