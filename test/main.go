@@ -2,6 +2,7 @@
 //
 //	go run ./test                                run every test
 //	go run ./test -- -run TestRun ./sshhost      pass arguments to go test -race
+//	go run ./test -no-skips                      fail if any test skips
 //	go run ./test lab                            start a lab and keep it until Ctrl-C
 //	go run ./test prepare                        only install and build what the lab needs
 //
@@ -19,25 +20,21 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
-
-	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal kills us; the lab ends all the same
 	err := dispatch(ctx, os.Args[1:])
-	var exit *exec.ExitError
+	var failed testsFailed
 	switch {
 	case err == nil:
-	case errors.As(err, &exit) && exit.ExitCode() > 0:
-		os.Exit(exit.ExitCode()) // go test has said why
+	case errors.As(err, &failed):
+		os.Exit(failed.code) // go test has said why
 	default:
 		say("%v", err)
 		os.Exit(1)
@@ -52,6 +49,7 @@ func dispatch(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("go run ./test "+verb, flag.ExitOnError)
 	dir := flags.String("dir", defaultDir, "directory of the lab, which is removed when it stops")
 	plugin := flags.String("compose", "", "use this docker compose plugin and build none")
+	noSkips := flags.Bool("no-skips", false, "fail if a test skips")
 	tied := flags.Bool("tied", false, "stop the lab when standard input ends")
 	_ = flags.Parse(args) // ExitOnError
 	if err := extendPath(); err != nil {
@@ -62,7 +60,7 @@ func dispatch(ctx context.Context, args []string) error {
 	}
 	switch verb {
 	case "test":
-		return testAll(ctx, *dir, flags.Args())
+		return testAll(ctx, *dir, *noSkips, flags.Args())
 	case "lab":
 		return labAlone(ctx, *dir, *plugin)
 	case "prepare":
@@ -70,49 +68,6 @@ func dispatch(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("unknown verb %q: want lab or prepare, or nothing", verb)
 	}
-}
-
-// testAll runs go test -race in a lab and returns its error.
-func testAll(ctx context.Context, dir string, args []string) error {
-	if len(args) == 0 {
-		args = []string{"./..."}
-	}
-	state, leave, err := enterLab(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	// No cached result: go test does not see that the lab is another one.
-	argv := append([]string{"test", "-race", "-count=1"}, args...)
-	cmd := exec.CommandContext(ctx, "go", argv...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = testEnv(os.Environ(), state)
-	// A group of its own, so that we pass every signal on, once, to all of it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = 20 * time.Second
-	return cmd.Run()
-}
-
-// testEnv makes the environment of the tests. What the user set for sandboxer
-// itself, such as a host, must not reach them.
-func testEnv(environ []string, state string) []string {
-	var env []string
-	required := ""
-	if state != "" {
-		env = append(env, lab.StateVar+"="+state)
-		required = requirable()
-	}
-	for _, v := range environ {
-		name, value, _ := strings.Cut(v, "=")
-		switch {
-		case name == lab.RequireVar:
-			required = value
-		case !strings.HasPrefix(name, "SANDBOXER_"):
-			env = append(env, v)
-		}
-	}
-	return append(env, lab.RequireVar+"="+required)
 }
 
 // labAlone keeps a lab until ctx is done.

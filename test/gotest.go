@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tegwick/sand-boxer/test/lab"
+)
+
+// testsFailed is the error of a go test that ran and did not succeed.
+type testsFailed struct{ code int }
+
+func (e testsFailed) Error() string { return fmt.Sprintf("go test: exit code %d", e.code) }
+
+// testAll runs go test -race in a lab.
+func testAll(ctx context.Context, dir string, noSkips bool, args []string) error {
+	if len(args) == 0 {
+		args = []string{"./..."}
+	}
+	state, leave, err := enterLab(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	// No cached result: go test does not see that the lab is another one.
+	argv := append([]string{"test", "-json", "-race", "-count=1"}, args...)
+	cmd := exec.CommandContext(ctx, "go", argv...)
+	cmd.Stderr = os.Stderr
+	cmd.Env = testEnv(os.Environ(), state)
+	// A group of its own, so that we pass every signal on, once, to all of it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 20 * time.Second
+	r := &report{out: os.Stdout, verbose: slices.Contains(args, "-v") || slices.Contains(args, "-bench")}
+	if err := runInto(cmd, r.read); err != nil {
+		return err
+	}
+	if noSkips && len(r.skipped) > 0 {
+		return fmt.Errorf("%d tests were skipped: %s", len(r.skipped), strings.Join(r.skipped, ", "))
+	}
+	return nil
+}
+
+// runInto runs a command whose standard output goes to read.
+func runInto(cmd *exec.Cmd, read func(io.Reader) error) error {
+	in, out := io.Pipe()
+	cmd.Stdout = out
+	done := make(chan error, 1)
+	go func() {
+		err := read(in)
+		in.CloseWithError(err)
+		done <- err
+	}()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		err = testsFailed{exit.ExitCode()}
+	}
+	out.Close()
+	return errors.Join(err, <-done)
+}
+
+// testEnv makes the environment of the tests. What the user set for sandboxer
+// itself, such as a host, must not reach them.
+func testEnv(environ []string, state string) []string {
+	var env []string
+	required := ""
+	if state != "" {
+		env = append(env, lab.StateVar+"="+state)
+		required = requirable()
+	}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		switch {
+		case name == lab.RequireVar:
+			required = value
+		case !strings.HasPrefix(name, "SANDBOXER_"):
+			env = append(env, v)
+		}
+	}
+	return append(env, lab.RequireVar+"="+required)
+}
