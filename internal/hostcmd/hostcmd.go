@@ -3,6 +3,7 @@
 package hostcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -88,4 +89,14 @@ func CompletePath(path string) string {
 		return SystemPath
 	}
 	return path + ":" + SystemPath
+}
+
+// Ended returns why ctx has ended: an error that is ctx.Err(), and the cause
+// too where somebody gave one.
+func Ended(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); err != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }

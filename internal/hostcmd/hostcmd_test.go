@@ -1,6 +1,8 @@
 package hostcmd_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -56,5 +58,22 @@ func TestCompletePath(t *testing.T) {
 	}
 	if got, want := hostcmd.CompletePath(""), hostcmd.SystemPath; got != want {
 		t.Errorf("got %q, want %q: an empty element would mean the current directory", got, want)
+	}
+}
+
+func TestEnded(t *testing.T) {
+	plain, cancel := context.WithCancel(t.Context())
+	if got := hostcmd.Ended(plain); got != nil {
+		t.Errorf("before its end: got %v, want nil", got)
+	}
+	cancel()
+	if got := hostcmd.Ended(plain); got != context.Canceled {
+		t.Errorf("got %v, want %v", got, context.Canceled)
+	}
+	budget := errors.New("over budget")
+	caused, stop := context.WithCancelCause(t.Context())
+	stop(budget)
+	if got := hostcmd.Ended(caused); !errors.Is(got, context.Canceled) || !errors.Is(got, budget) {
+		t.Errorf("got %v, want both %v and %v in it", got, context.Canceled, budget)
 	}
 }

@@ -1,0 +1,177 @@
+package sshhost
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/internal/capture"
+	"github.com/tegwick/sand-boxer/internal/hostcmd"
+)
+
+// How long a step of ending a command may take, besides its grace.
+const (
+	killReply    = time.Second            // from SIGKILL to the server's word of it
+	killPatience = 5 * time.Second        // for the second session that sees to the group
+	makeRoom     = time.Second            // before the command's own session is closed to make room for it
+	lastOutput   = 100 * time.Millisecond // for what the group wrote before it ended
+)
+
+// cancel ends the command's process group, because ctx has ended.
+func (s *session) cancel(ctx context.Context) (sandboxer.Result, error) {
+	after := context.WithoutCancel(ctx)
+	killed := !s.helper && s.endGroup(after)
+	capture.Settle(after, lastOutput, lastOutput, s.out, s.errs)
+	res, _ := s.finish()
+	err := &sandboxer.HostError{Host: s.link.h.alias, Op: "run", Started: true, Killed: killed, Err: hostcmd.Ended(ctx)}
+	if isClosed(s.exited) {
+		res.ExitCode, res.Signal = s.status.code, s.status.signal
+		if s.pid() == 0 && !s.link.conn.broken.Load() {
+			err.Op, err.Started = "start", false
+			err.Err = fmt.Errorf("%w, and the login shell had not come to the command", err.Err)
+		}
+	}
+	return res, err
+}
+
+// endGroup sends SIGTERM, SIGKILL after the grace, and reports whether the
+// process group was seen to be gone. The server passes signals on at once,
+// without another login; what they have done is looked at from a second
+// session, which also does the killing where the server does not pass signals
+// on (a forced command, an old sshd).
+func (s *session) endGroup(ctx context.Context) bool {
+	deadline := time.Now().Add(s.grace)
+	first := ""
+	switch s.terminate(deadline) {
+	case ended:
+	case refused:
+		first = "TERM"
+	case deaf:
+		_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"KILL"}))
+		s.endsWithin(killReply)
+	}
+	pid := s.pid()
+	if pid == 0 {
+		return false
+	}
+	rest := max(time.Until(deadline), 0)
+	quick, cancel := context.WithTimeout(ctx, makeRoom+rest)
+	defer cancel()
+	gone, err := s.link.reap(quick, pid, first, rest)
+	if err == nil {
+		return gone
+	}
+	// Where the server allows one session only, ours is in the way.
+	_ = s.ch.Close()
+	slow, cancel := context.WithTimeout(ctx, killPatience)
+	defer cancel()
+	gone, err = s.link.reap(slow, pid, first, max(time.Until(deadline), 0))
+	if err != nil {
+		s.link.h.log.WarnContext(ctx, "process group not seen to be gone", "host", s.link.h.alias, "pgid", pid, "err", err)
+	}
+	return gone && err == nil
+}
+
+// What came of SIGTERM.
+type answer int
+
+const (
+	ended   answer = iota // the command has ended
+	refused               // the server does not pass signals on
+	deaf                  // the command has not ended
+)
+
+// terminate has the server send SIGTERM and waits for the command's end.
+func (s *session) terminate(deadline time.Time) answer {
+	taken := make(chan bool, 1)
+	s.link.h.jobs.Go(func() {
+		// RFC 4254 has no answer to a signal; OpenSSH gives one.
+		ok, err := s.ch.SendRequest("signal", true, ssh.Marshal(struct{ Name string }{"TERM"}))
+		if err == nil {
+			taken <- ok
+		}
+	})
+	t := time.NewTimer(time.Until(deadline))
+	defer t.Stop()
+	for {
+		select {
+		case <-s.exited:
+			return ended
+		case <-s.closed:
+			return ended
+		case ok := <-taken:
+			if !ok && s.pid() != 0 {
+				return refused
+			}
+			taken = nil
+		case <-t.C:
+			return deaf
+		}
+	}
+}
+
+func (s *session) endsWithin(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.exited:
+	case <-s.closed:
+	case <-t.C:
+	}
+}
+
+// reapScript ends process group $1 and says whether it is gone: it sends the
+// signal $2, if any, gives it $3 tenths of a second, and then sends SIGKILL.
+//
+// kill -0 also finds processes that have ended and that nobody has reaped,
+// which in some containers stay for ever; and it fails for those of another
+// user, as under sudo. "kill -s NAME -- -PGID" is what POSIX wants, and what
+// dash and busybox do not take.
+const reapScript = `
+up() {
+	said=$(kill -0 "-$g" 2>&1) || case $said in *ermitted*) return 0 ;; *) return 1 ;; esac
+	all=$(ps -A -o pgid= -o stat= 2>/dev/null) || all=$(ps -o pgid,stat 2>/dev/null) || return 0
+	printf '%s\n' "$all" | while read -r group state; do
+		[ "$group" = "$g" ] || continue
+		case $state in Z*) ;; *) exit 9 ;; esac
+	done
+	[ $? -eq 9 ]
+}
+wait_for() {
+	n=$1
+	while up; do
+		[ "$n" -gt 0 ] || return 1
+		n=$((n - 1))
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
+g=$1
+[ -z "$2" ] || kill "-$2" "-$g" 2>/dev/null
+wait_for "$3" || kill -KILL "-$g" 2>/dev/null
+if wait_for 20; then echo gone; else echo alive; fi
+`
+
+// reap runs reapScript in a session of its own. The process id is still the
+// group's: it was its leader's a moment ago, and ids are not used again until
+// all others have been.
+func (l *link) reap(ctx context.Context, pgid int, first string, grace time.Duration) (gone bool, err error) {
+	tenths := strconv.Itoa(int(grace / (100 * time.Millisecond)))
+	s, err := l.start(ctx, sandboxer.Cmd{Args: []string{"sh", "-c", reapScript, "sh", strconv.Itoa(pgid), first, tenths}})
+	if err != nil {
+		return false, err
+	}
+	s.helper = true
+	res, err := s.wait(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := res.Err("end process group"); err != nil {
+		return false, err
+	}
+	return strings.TrimSpace(string(res.Stdout)) == "gone", nil
+}

@@ -1,0 +1,51 @@
+package sshhost
+
+import (
+	"errors"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+)
+
+// What callers branch on. Each comes wrapped in a *sandboxer.HostError and is
+// matched with errors.Is. None of them is cured by trying again at once, and
+// none is retried here.
+var (
+	// ErrConfig: the alias, or what ssh_config says of it, cannot be used.
+	ErrConfig = errors.New("unusable ssh configuration")
+
+	// ErrHostKeyUnknown: no known_hosts file has a key of the host.
+	ErrHostKeyUnknown = errors.New("host key is not known")
+
+	// ErrHostKeyChanged: known_hosts has other keys of the host. It was
+	// installed anew, or it is another machine.
+	ErrHostKeyChanged = errors.New("host key has changed")
+
+	// ErrHostKeyRevoked: the host showed a key that is marked as revoked.
+	ErrHostKeyRevoked = errors.New("host key is revoked")
+
+	// ErrAuth: the host was reached and accepts none of our keys.
+	ErrAuth = errors.New("permission denied")
+
+	// ErrShell: the login does not get as far as running a command: nologin,
+	// a forced command, a shell profile that exits or waits for input.
+	ErrShell = errors.New("login shell does not run commands")
+
+	// ErrBusy: the server refuses to open a session, though none of ours is
+	// open.
+	ErrBusy = errors.New("no session to be had")
+
+	// ErrLost: the connection broke, or was silent for Config.LostAfter.
+	ErrLost = errors.New("connection lost")
+
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("host is closed")
+)
+
+// fail returns an error of something that never started.
+func (h *Host) fail(op string, err error, hint string) error {
+	var he *sandboxer.HostError
+	if errors.As(err, &he) {
+		return err // said already, nearer to the cause
+	}
+	return &sandboxer.HostError{Host: h.alias, Op: op, Err: err, Hint: hint}
+}

@@ -1,0 +1,171 @@
+package sshhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// defaultTimeout bounds the way to a host where nothing else does.
+const defaultTimeout = 20 * time.Second
+
+var errTimeout = errors.New("no answer in time")
+
+// dial finds out about the target, connects, and logs in. It comes again only
+// where a server turned it away unheard.
+func (h *Host) dial(ctx context.Context) (*link, error) {
+	start := time.Now()
+	bounded, cancel := context.WithTimeoutCause(ctx, h.timeout(0), errTimeout)
+	defer cancel()
+	t, err := h.resolve(bounded)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel = context.WithTimeoutCause(ctx, h.timeout(t.connectTimeout), errTimeout)
+	defer cancel()
+	keys, err := h.loadHostKeys(t)
+	if err != nil {
+		return nil, h.fail("host key", err, "")
+	}
+	for try := 0; ; try++ {
+		h.dials.Add(1)
+		c, err := h.connect(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		l, err := h.login(ctx, t, keys, c)
+		if err == nil {
+			h.log.DebugContext(ctx, "connected", "host", h.alias, "to", t.host, "port", t.port, "user", t.user,
+				"proxied", t.proxied(), "took", time.Since(start))
+			return l, nil
+		}
+		if !turnedAway(c, err) || t.proxied() || try+1 == maxTries || !pause(ctx, try) {
+			return nil, err
+		}
+		h.log.DebugContext(ctx, "turned away, trying again", "host", h.alias, "err", err)
+	}
+}
+
+func (h *Host) timeout(configured time.Duration) time.Duration {
+	switch {
+	case h.cfg.Timeout > 0:
+		return h.cfg.Timeout
+	case configured > 0:
+		return configured
+	}
+	return defaultTimeout
+}
+
+// login does the handshake and proves who we are. It owns c, and closes it
+// unless it succeeds.
+func (h *Host) login(ctx context.Context, t target, keys *hostKeys, c *conn) (*link, error) {
+	// A deadline would not do: a server may trickle, and a proxy has none.
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	ids := &identities{close: func() {}}
+	defer func() { ids.close() }()
+	var methods []string // what the server accepts; nil until it has said so
+	config := &ssh.ClientConfig{
+		Config: ssh.Config{
+			KeyExchanges: allowed(supported().KeyExchanges, t.kex),
+			Ciphers:      allowed(supported().Ciphers, t.ciphers),
+			MACs:         allowed(supported().MACs, t.macs),
+		},
+		User:              t.user,
+		HostKeyAlgorithms: keys.algorithms(),
+		HostKeyCallback:   keys.check,
+		Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+			ids = h.identities(ctx, t)
+			return ids.signers, nil
+		})},
+		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			methods = append(methods[:0], c.AllowedMethods...)
+			return nil, nil
+		},
+	}
+	first, _ := t.names()
+	client, channels, requests, err := ssh.NewClientConn(c, first, config)
+	if err != nil {
+		c.Close()
+		return nil, h.loginError(ctx, t, keys, c, ids, methods, err)
+	}
+	if !stop() { // ctx ended, and c is closed
+		client.Close()
+		return nil, h.fail("dial", context.Cause(ctx), "")
+	}
+	return newLink(h, c, client, channels, requests), nil
+}
+
+// loginError says which part of the way in failed. The library has texts
+// only, so it is judged by how far things had come.
+func (h *Host) loginError(ctx context.Context, t target, keys *hostKeys, c *conn, ids *identities, methods []string, err error) error {
+	at := net.JoinHostPort(t.host, t.port)
+	switch {
+	case keys.verdict != nil:
+		return keys.verdict
+	case ctx.Err() != nil && methods == nil:
+		return h.fail("dial", fmt.Errorf("%w: ssh handshake with %s", context.Cause(ctx), at), "")
+	case ctx.Err() != nil:
+		return h.fail("auth", fmt.Errorf("%w: login as %s at %s", context.Cause(ctx), t.user, at), "")
+	case methods != nil && !c.broken.Load():
+		return h.authError(t, ids, methods, err)
+	}
+	if p, ok := c.Conn.(*proxyConn); ok {
+		if text := p.complaint(); text != "" {
+			return h.fail("dial", fmt.Errorf("proxy: %s", text), "")
+		}
+	}
+	return h.fail("dial", err, "")
+}
+
+func (h *Host) authError(t target, ids *identities, methods []string, err error) error {
+	text := fmt.Sprintf("%s@%s accepts %s", t.user, t.host, strings.Join(methods, ", "))
+	if len(ids.names) > 0 {
+		text += "; offered " + strings.Join(ids.names, ", ")
+	} else {
+		text += "; no key to offer"
+	}
+	if len(ids.skipped) > 0 {
+		text += "; skipped " + strings.Join(ids.skipped, ", ")
+	}
+	hint := "ssh-copy-id " + h.aliasArgs()
+	switch {
+	case ids.locked != "":
+		hint = "ssh-add " + ids.locked
+	case len(ids.names) > 5:
+		hint = fmt.Sprintf("servers give up after a few keys: name the right one with IdentityFile and IdentitiesOnly yes for %s in %s", h.alias, h.configName())
+	case !slices.Contains(methods, "publickey"):
+		hint = "only keys are supported here, and this server wants none"
+	}
+	return h.fail("auth", fmt.Errorf("%w: %s (%w)", ErrAuth, text, err), hint)
+}
+
+// supported lists all the library can do, what is fast and sound first. What
+// of it is allowed is for ssh_config to say; OpenSSH's defaults leave out what
+// is broken.
+func supported() ssh.Algorithms {
+	good, old := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
+	return ssh.Algorithms{
+		KeyExchanges: append(good.KeyExchanges, old.KeyExchanges...),
+		Ciphers:      append(good.Ciphers, old.Ciphers...),
+		MACs:         append(good.MACs, old.MACs...),
+	}
+}
+
+// allowed returns those of ours that ssh_config allows. None at all is the
+// library's default, as where ssh says nothing.
+func allowed(ours, configured []string) []string {
+	var both []string
+	for _, a := range ours {
+		if slices.Contains(configured, a) {
+			both = append(both, a)
+		}
+	}
+	return both
+}

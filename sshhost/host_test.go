@@ -1,0 +1,33 @@
+package sshhost_test
+
+import (
+	"testing"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/sandboxertest"
+	"github.com/tegwick/sand-boxer/sshhost"
+	"github.com/tegwick/sand-boxer/test/lab"
+)
+
+// TestHost is every promise of sandboxer.Host, kept by the real sshd for users
+// of every login shell.
+func TestHost(t *testing.T) {
+	l := lab.Open(t)
+	for _, alias := range []string{"lab-bash", "lab-dash", "lab-zsh", "lab-fish", "lab-tcsh", "lab-mksh", "lab-noisy", "lab-root"} {
+		t.Run(alias, func(t *testing.T) {
+			sandboxertest.TestHost(t, func(t *testing.T) sandboxer.Host { return open(t, alias, l.SSHConfig, nil) })
+		})
+	}
+}
+
+// open returns a host that is closed when the test is over.
+func open(t *testing.T, alias, config string, change func(*sshhost.Config)) *sshhost.Host {
+	t.Helper()
+	cfg := sshhost.Config{ConfigFile: config, Logger: testLogger(t)}
+	if change != nil {
+		change(&cfg)
+	}
+	h := sshhost.New(alias, cfg)
+	t.Cleanup(func() { h.Close() })
+	return h
+}

@@ -1,0 +1,303 @@
+package sshhost
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/skeema/knownhosts"
+	"golang.org/x/crypto/ssh"
+	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/tegwick/sand-boxer/internal/shellquote"
+)
+
+// hostKeys are the keys that known_hosts files have for one target.
+type hostKeys struct {
+	h       *Host
+	t       target
+	db      *knownhosts.HostKeyDB
+	origin  map[string]string // cleaned copy -> the file it was made from
+	revoked map[string]bool   // keys of RevokedHostKeys
+
+	// verdict is the error of the last check: the library passes it on as
+	// text only.
+	verdict error
+}
+
+// nowhere is given where the library wants an address: only names are looked
+// up, as OpenSSH does it (CheckHostIP no).
+var nowhere net.Addr = &net.TCPAddr{IP: net.IPv4zero}
+
+// loadHostKeys reads all known_hosts files of the target. Files that do not
+// exist are empty; a line that cannot be read is left out, with a warning,
+// where the library would refuse the whole file.
+func (h *Host) loadHostKeys(t target) (*hostKeys, error) {
+	k := &hostKeys{h: h, t: t, origin: make(map[string]string)}
+	var files []string
+	for _, file := range slices.Concat(t.knownHosts, t.globalKnownHosts) {
+		switch _, err := os.Stat(file); {
+		case err == nil:
+			files = append(files, file)
+		case !errors.Is(err, fs.ErrNotExist):
+			h.log.Warn("known_hosts", "host", h.alias, "file", file, "err", err)
+		}
+	}
+	if err := k.loadRevoked(); err != nil {
+		return nil, err
+	}
+	var err error
+	if k.db, err = knownhosts.NewDB(files...); err == nil {
+		return k, nil
+	}
+	return k, k.loadCleaned(files)
+}
+
+// loadCleaned loads copies of the files, without the lines that are
+// malformed. Line numbers stay what they are.
+func (k *hostKeys) loadCleaned(files []string) error {
+	dir, err := os.MkdirTemp("", "sandboxer-known-hosts-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var copies []string
+	for i, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			k.h.log.Warn("known_hosts", "host", k.h.alias, "file", file, "err", err)
+			continue
+		}
+		lines := strings.Split(string(content), "\n")
+		for n, line := range lines {
+			if err := checkKnownHostsLine(line); err != nil {
+				k.h.log.Warn("known_hosts line ignored", "host", k.h.alias, "file", file, "line", n+1, "err", err)
+				lines[n] = ""
+			}
+		}
+		name := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			return err
+		}
+		k.origin[name] = file
+		copies = append(copies, name)
+	}
+	k.db, err = knownhosts.NewDB(copies...)
+	return err
+}
+
+// loadRevoked reads RevokedHostKeys, a list of keys. Where it is configured
+// and cannot be read, nothing may be trusted.
+func (k *hostKeys) loadRevoked() error {
+	if k.t.revokedHostKeys == "" {
+		return nil
+	}
+	content, err := os.ReadFile(k.t.revokedHostKeys)
+	if err != nil {
+		return fmt.Errorf("%w: RevokedHostKeys: %w", ErrConfig, err)
+	}
+	if strings.HasPrefix(string(content), "SSHKRL") {
+		return fmt.Errorf("%w: RevokedHostKeys %s is a binary list, which cannot be read here", ErrConfig, k.t.revokedHostKeys)
+	}
+	k.revoked = make(map[string]bool)
+	for n, line := range strings.Split(string(content), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			return fmt.Errorf("%w: RevokedHostKeys %s:%d: %w", ErrConfig, k.t.revokedHostKeys, n+1, err)
+		}
+		k.revoked[string(key.Marshal())] = true
+	}
+	return nil
+}
+
+// names returns the name the target's key is stored under, as host:port, and
+// the second one that OpenSSH tries: an entry without a port is good for
+// every port.
+func (t target) names() (first, second string) {
+	if t.hostKeyAlias != "" {
+		return net.JoinHostPort(t.hostKeyAlias, "22"), ""
+	}
+	host := strings.ToLower(t.host)
+	if t.port == "22" {
+		return net.JoinHostPort(host, "22"), ""
+	}
+	return net.JoinHostPort(host, t.port), net.JoinHostPort(host, "22")
+}
+
+// algorithms returns the host key algorithms to ask for, those for which a
+// key is known first: a server shows the one key that is asked for first, and
+// another one than the known would look like a changed key.
+func (k *hostKeys) algorithms() []string {
+	var known []string
+	first, second := k.t.names()
+	for _, name := range []string{first, second} {
+		if name == "" {
+			continue
+		}
+		for _, key := range k.db.HostKeys(name) {
+			if key.Cert {
+				known = append(known, certAlgorithms()...)
+			}
+		}
+		known = append(known, k.db.HostKeyAlgorithms(name)...)
+	}
+	all := append(known, plainAlgorithms()...)
+	var algos []string
+	for _, a := range all {
+		if !slices.Contains(algos, a) && (len(k.t.hostKeyAlgorithms) == 0 || slices.Contains(k.t.hostKeyAlgorithms, a)) {
+			algos = append(algos, a)
+		}
+	}
+	return algos
+}
+
+// certAlgorithms: an authority may certify keys of any type.
+func certAlgorithms() []string {
+	return []string{
+		ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
+		ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
+	}
+}
+
+func plainAlgorithms() []string {
+	return []string{
+		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+		ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA,
+	}
+}
+
+// check is an ssh.HostKeyCallback. The key's signature has been verified.
+func (k *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	k.verdict = k.judge(key)
+	return k.verdict
+}
+
+func (k *hostKeys) judge(key ssh.PublicKey) error {
+	plain := key
+	cert, isCert := key.(*ssh.Certificate)
+	if isCert {
+		plain = cert.Key
+	}
+	if where, ok := k.isRevoked(key); ok {
+		return k.errRevoked(plain, where)
+	}
+	first, second := k.t.names()
+	check := k.db.HostKeyCallback()
+	err := check(first, nowhere, key)
+	if err != nil && isCert {
+		// As OpenSSH does: a certificate that does not convince is a plain
+		// key, which may be known.
+		k.h.log.Warn("host certificate not accepted", "host", k.h.alias, "err", err)
+		err = check(first, nowhere, plain)
+	}
+	if knownhosts.IsHostUnknown(err) && second != "" && check(second, nowhere, plain) == nil {
+		err = nil
+	}
+	var mismatch *xknownhosts.KeyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &mismatch) && len(mismatch.Want) > 0:
+		return k.errChanged(plain, mismatch.Want)
+	case errors.As(err, &mismatch) && k.t.acceptNew:
+		k.remember(plain)
+		return nil
+	case errors.As(err, &mismatch):
+		return k.errUnknown(plain)
+	}
+	return k.h.fail("host key", err, "")
+}
+
+// isRevoked looks a key up, and with a certificate the key it certifies and
+// the one that signed it.
+func (k *hostKeys) isRevoked(key ssh.PublicKey) (where string, revoked bool) {
+	keys := []ssh.PublicKey{key}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		keys = []ssh.PublicKey{cert.Key, cert.SignatureKey}
+	}
+	first, _ := k.t.names()
+	for _, key := range keys {
+		if k.revoked[string(key.Marshal())] {
+			return k.t.revokedHostKeys, true
+		}
+		var r *xknownhosts.RevokedError
+		if err := k.db.HostKeyCallback()(first, nowhere, key); errors.As(err, &r) {
+			return k.where(r.Revoked), true
+		}
+	}
+	return "", false
+}
+
+// where names the line of a known key.
+func (k *hostKeys) where(known xknownhosts.KnownKey) string {
+	return fmt.Sprintf("%s:%d", k.file(known), known.Line)
+}
+
+func (k *hostKeys) file(known xknownhosts.KnownKey) string {
+	if file, ok := k.origin[known.Filename]; ok {
+		return file
+	}
+	return known.Filename
+}
+
+func (k *hostKeys) errRevoked(key ssh.PublicKey, where string) error {
+	return k.h.fail("host key", fmt.Errorf("%w: %s, by %s", ErrHostKeyRevoked, fingerprint(key), where),
+		"do not connect; the host needs a new key")
+}
+
+func (k *hostKeys) errChanged(key ssh.PublicKey, want []xknownhosts.KnownKey) error {
+	var known []string
+	for _, w := range want {
+		known = append(known, fmt.Sprintf("%s (%s)", fingerprint(w.Key), k.where(w)))
+	}
+	first, _ := k.t.names()
+	mend := fmt.Sprintf("only if the host was installed anew: ssh-keygen -f %s -R %s",
+		shellquote.Quote(k.file(want[0])), shellquote.Quote(knownhosts.Normalize(first)))
+	return k.h.fail("host key", fmt.Errorf("%w: it is %s; known is %s", ErrHostKeyChanged, fingerprint(key), strings.Join(known, ", ")), mend)
+}
+
+func (k *hostKeys) errUnknown(key ssh.PublicKey) error {
+	first, _ := k.t.names()
+	err := fmt.Errorf("%w: %s for %s", ErrHostKeyUnknown, fingerprint(key), knownhosts.Normalize(first))
+	return k.h.fail("host key", err, "if this is the host's fingerprint: "+k.mendUnknown(key))
+}
+
+// mendUnknown returns the command that makes the key known. ssh-keyscan needs
+// no terminal; but it knows nothing of aliases and proxies.
+func (k *hostKeys) mendUnknown(key ssh.PublicKey) string {
+	into := k.ownFile()
+	if k.t.proxied() || k.t.hostKeyAlias != "" || into == "" {
+		return "ssh -o StrictHostKeyChecking=ask " + k.h.aliasArgs() + " true"
+	}
+	kind := strings.TrimPrefix(key.Type(), "ssh-")
+	if strings.HasPrefix(kind, "ecdsa-") {
+		kind = "ecdsa"
+	}
+	port := ""
+	if k.t.port != "22" {
+		port = " -p " + k.t.port
+	}
+	return fmt.Sprintf("ssh-keyscan -t %s%s %s >> %s", shellquote.Quote(kind), port, shellquote.Quote(k.t.host), shellquote.Quote(into))
+}
+
+// ownFile returns the file new keys go into, or "" where none is kept.
+func (k *hostKeys) ownFile() string {
+	for _, file := range k.t.knownHosts {
+		if file != os.DevNull {
+			return file
+		}
+	}
+	return ""
+}
+
+func fingerprint(key ssh.PublicKey) string {
+	return strings.TrimPrefix(key.Type(), "ssh-") + " " + ssh.FingerprintSHA256(key)
+}

@@ -1,0 +1,235 @@
+package sshhost
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A target is what OpenSSH's configuration says about one alias.
+type target struct {
+	alias, user, host, port string
+	hostKeyAlias            string
+	addressFamily           string // "any", "inet", "inet6"
+	bindAddress             string
+	proxyJump, proxyCommand string
+	controlPath             string
+	connectTimeout          time.Duration // 0 where none is set
+
+	knownHosts       []string // the user's files; a new key goes into the first
+	globalKnownHosts []string
+	revokedHostKeys  string
+	acceptNew        bool
+	hashKnownHosts   bool
+
+	identityFiles    []string
+	certificateFiles []string
+	identityAgent    string // as configured; "" is the environment's
+	identitiesOnly   bool
+	noPublicKey      bool
+
+	kex, ciphers, macs, hostKeyAlgorithms []string // allowed; empty is the library's choice
+
+	warnings []string
+}
+
+// local is what tokens in file names stand for.
+type local struct {
+	home, user, uid, host string
+	getenv                func(string) (string, bool)
+}
+
+func thisMachine() local {
+	l := local{uid: strconv.Itoa(os.Getuid()), getenv: os.LookupEnv}
+	if u, err := user.Current(); err == nil {
+		l.home, l.user = u.HomeDir, u.Username
+	}
+	if l.home == "" {
+		l.home = os.Getenv("HOME")
+	}
+	l.host, _ = os.Hostname()
+	return l
+}
+
+// parseTarget reads what `ssh -G` prints, lines of a key in lower case (but
+// one of them is not) and a value, which may be repeated:
+//
+//	host web1
+//	user deploy
+//	hostname 192.0.2.7
+//	port 22
+//	identityfile ~/.ssh/id_ed25519
+//	userknownhostsfile /home/me/.ssh/known_hosts /home/me/.ssh/known_hosts2
+//	canonicalizePermittedcnames none
+//
+// identityfile and certificatefile are as they stand in the configuration;
+// ssh expands them later, and so do we. Where nothing is configured they are
+// the default names, of which few exist.
+func parseTarget(alias string, out []byte, l local) (target, error) {
+	values := make(map[string][]string)
+	sc := bufio.NewScanner(bytes.NewReader(out))
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
+		key, value, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
+		key = strings.ToLower(key)
+		values[key] = append(values[key], strings.TrimSpace(value))
+	}
+	if err := sc.Err(); err != nil {
+		return target{}, fmt.Errorf("read the output of ssh -G: %w", err)
+	}
+	get := func(key string) string {
+		if v := values[key]; len(v) > 0 && v[0] != "none" {
+			return v[0]
+		}
+		return ""
+	}
+	yes := func(key string) bool { v := get(key); return v == "yes" || v == "true" }
+	list := func(key string) []string {
+		return strings.FieldsFunc(get(key), func(r rune) bool { return r == ',' })
+	}
+	t := target{
+		alias: alias, user: get("user"), host: get("hostname"), port: get("port"),
+		hostKeyAlias:  get("hostkeyalias"),
+		addressFamily: get("addressfamily"), bindAddress: get("bindaddress"),
+		proxyJump: get("proxyjump"), proxyCommand: get("proxycommand"),
+		connectTimeout: seconds(get("connecttimeout")),
+		knownHosts:     files(get("userknownhostsfile")), globalKnownHosts: files(get("globalknownhostsfile")),
+		revokedHostKeys: get("revokedhostkeys"),
+		acceptNew:       get("stricthostkeychecking") == "accept-new",
+		hashKnownHosts:  yes("hashknownhosts"),
+		identitiesOnly:  yes("identitiesonly"),
+		kex:             list("kexalgorithms"), ciphers: list("ciphers"), macs: list("macs"),
+		hostKeyAlgorithms: list("hostkeyalgorithms"),
+	}
+	if v := values["identityagent"]; len(v) > 0 {
+		t.identityAgent = v[0] // "none" has a meaning of its own here
+	}
+	if v := get("pubkeyauthentication"); v == "no" || v == "false" {
+		t.noPublicKey = true
+	}
+	if err := t.check(); err != nil {
+		return target{}, err
+	}
+	if yes("proxyusefdpass") && t.proxyCommand != "" {
+		return target{}, fmt.Errorf("%w: ProxyUseFdpass is not supported", ErrConfig)
+	}
+	for _, f := range []struct {
+		key string
+		to  *[]string
+	}{{"identityfile", &t.identityFiles}, {"certificatefile", &t.certificateFiles}} {
+		for _, v := range values[f.key] {
+			if v == "none" {
+				continue
+			}
+			path, err := t.expand(v, l)
+			if err != nil {
+				t.warnings = append(t.warnings, fmt.Sprintf("%s %q: %v", f.key, v, err))
+				continue
+			}
+			*f.to = append(*f.to, path)
+		}
+	}
+	if v := get("controlpath"); v != "" {
+		t.controlPath, _ = t.expand(v, l)
+	}
+	return t, nil
+}
+
+// check reports what no connection can do without.
+func (t target) check() error {
+	n, err := strconv.Atoi(t.port)
+	if err != nil || n < 1 || n > 65535 || t.host == "" || t.user == "" {
+		return fmt.Errorf("%w: ssh -G gives host %q, port %q, user %q", ErrConfig, t.host, t.port, t.user)
+	}
+	return nil
+}
+
+// expand replaces a leading ~, the percent tokens of ssh_config(5) and
+// ${VARIABLE}, in this order, as ssh does.
+func (t target) expand(s string, l local) (string, error) {
+	if s == "~" || strings.HasPrefix(s, "~/") {
+		s = l.home + s[1:]
+	}
+	short, _, _ := strings.Cut(l.host, ".")
+	tokens := map[byte]string{
+		'%': "%", 'd': l.home, 'h': t.host, 'i': l.uid, 'j': t.proxyJump, 'k': t.keyName(), 'L': short,
+		'l': l.host, 'n': t.alias, 'p': t.port, 'r': t.user, 'u': l.user,
+	}
+	s, err := expandPercent(s, tokens)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, "${")
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		value, set := l.getenv(name)
+		if !closed || !set {
+			return "", fmt.Errorf("environment variable %q is not set", name)
+		}
+		b.WriteString(value)
+		s = after
+	}
+}
+
+func expandPercent(s string, tokens map[byte]string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i++; i == len(s) {
+			return "", fmt.Errorf("ends with %%")
+		}
+		value, ok := tokens[s[i]]
+		if !ok {
+			return "", fmt.Errorf("unknown token %%%c", s[i])
+		}
+		b.WriteString(value)
+	}
+	return b.String(), nil
+}
+
+// keyName is the name of %k.
+func (t target) keyName() string {
+	if t.hostKeyAlias != "" {
+		return t.hostKeyAlias
+	}
+	return t.alias
+}
+
+// seconds parses a time as ssh prints it. "none" and nonsense are 0.
+func seconds(s string) time.Duration {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 1<<20 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// files splits a list of file names, which ssh prints with spaces between
+// them and without quotes. A part that is not a path belongs to the name
+// before it, which had a space.
+func files(s string) []string {
+	var all []string
+	for _, part := range strings.Split(s, " ") {
+		switch {
+		case part == "":
+		case strings.HasPrefix(part, "/") || strings.HasPrefix(part, "~") || len(all) == 0:
+			all = append(all, part)
+		default:
+			all[len(all)-1] += " " + part
+		}
+	}
+	return all
+}
