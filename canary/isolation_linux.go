@@ -16,10 +16,10 @@ import (
 )
 
 // engineSockets are where engines listen. Whoever can talk to one owns the
-// host.
+// host. /var/run is a link to /run on a host, and need not be one in here.
 var engineSockets = [...]string{
-	"/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock",
-	"/run/containerd/containerd.sock", "/run/crio/crio.sock",
+	"/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock",
+	"/var/run/docker.sock", "/var/run/podman/podman.sock", "/var/run/containerd/containerd.sock", "/var/run/crio/crio.sock",
 }
 
 // hostFiles are on every host, and in no image that holds one program.
@@ -92,6 +92,9 @@ func readFacts() (facts, error) {
 		return f, err
 	}
 	for _, path := range engineSockets {
+		if real, err := filepath.EvalSymlinks(path); err != nil || real != path {
+			continue // not there, or it is another of them
+		}
 		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			conn.Close()
 			f.sockets = append(f.sockets, path)
@@ -178,7 +181,7 @@ func judgeProcess(f facts) sandboxer.CanaryCheck {
 	own := f.namespaces()
 	got := "namespaces of its own: " + orNone(own)
 	if len(own) == 0 {
-		got += ", the host permits none"
+		got += ": the kernel, or what is installed, did not give it any"
 	}
 	j.expect(slices.Contains(own, "mount"), sandboxer.Warn, got)
 	j.expect(true, "", fmt.Sprintf("pid %d of %d processes visible", f.pid, f.processes))

@@ -86,7 +86,7 @@ func TestJudgeProcess(t *testing.T) {
 		{"by root", facts{pid: 1, procPID: 1, processes: 1}, sandboxer.Pass, "own: pid, mount;"},
 		{"with the host's /proc", facts{pid: 1, procPID: 4711, processes: 180}, sandboxer.Warn, "own: pid (warn)"},
 		{"only mapped", facts{pid: 4711, procPID: 4711, processes: 180, mapped: true}, sandboxer.Warn, "own: user (warn)"},
-		{"none", facts{pid: 4711, procPID: 4711, processes: 180}, sandboxer.Warn, "own: none, the host permits none (warn)"},
+		{"none", facts{pid: 4711, procPID: 4711, processes: 180}, sandboxer.Warn, "did not give it any (warn)"},
 		{"an engine", facts{pid: 1, procPID: 1, sockets: []string{"/run/docker.sock"}}, sandboxer.Warn, "/run/docker.sock (warn)"},
 	} {
 		got := judgeProcess(c.f)

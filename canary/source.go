@@ -102,7 +102,7 @@ func (f finder) find(ctx context.Context, p sandboxer.Platform) (Program, error)
 			return program, nil
 		}
 		if ctx.Err() != nil {
-			return Program{}, fmt.Errorf("find a canary for %s/%s: %w", p.OS, p.Arch, err)
+			return Program{}, fmt.Errorf("find a canary for %s/%s: %w", p.OS, p.Arch, ctx.Err())
 		}
 		all = append(all, err)
 	}
