@@ -1,0 +1,163 @@
+package compose_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+)
+
+// serving is one service with all that a canary has.
+const serving = `
+services:
+  web:
+    image: ${SANDBOXER_IMAGE}
+    entrypoint: ["/program"]
+    command: ["listen=:8080", "after=300ms", "ready=/out/result.json:{\"ok\":true}\n"]
+    user: "${SANDBOXER_UID}:${SANDBOXER_GID}"
+    ports: ["127.0.0.1::8080"]
+    volumes:
+      - data:/data
+      - {type: bind, source: ./out, target: /out, bind: {create_host_path: false}}
+volumes: {data: {}}
+`
+
+func logOf(err error) []string {
+	var failure *sandboxer.PhaseError
+	if errors.As(err, &failure) {
+		return failure.Log
+	}
+	return nil
+}
+
+func TestUp(t *testing.T) {
+	b := newBench(t, serving, "web")
+	b.spec.Compose.Volumes = []string{"data"}
+	b.spec.HostCheck = []string{"image/root/program", "dial"}
+	started, rec := b.mustUp()
+	if got, want := string(started.Result), `{"ok":true}`+"\n"; got != want {
+		t.Errorf("result: got %q, want %q", got, want)
+	}
+	if started.HostStatus == nil || *started.HostStatus != 0 || string(started.HostCheck) != "hello" {
+		t.Errorf("check from the host: got %q (%v), want hello (0)", started.HostCheck, started.HostStatus)
+	}
+	if len(started.Ports) != 1 || started.Ports[0].ContainerPort != 8080 || started.Ports[0].HostIP != "127.0.0.1" || started.Ports[0].HostPort == 0 {
+		t.Errorf("ports: got %+v, want one at 127.0.0.1", started.Ports)
+	}
+	if started.StartMS == nil || *started.StartMS < 0 || *started.StartMS > 60_000 {
+		t.Errorf("start: got %v, want milliseconds", started.StartMS)
+	}
+	kinds := map[sandboxer.ResourceKind]int{}
+	for _, r := range started.Resources {
+		kinds[r.Kind]++
+		if r.Kind == sandboxer.KindImage {
+			continue // a container would inherit them
+		}
+		labels := b.docker("inspect", "--format", "{{json .}}", r.Ref)
+		if !strings.Contains(labels, `"sandboxer.nonce":"`+b.box.Nonce+`"`) || !strings.Contains(labels, `"sandboxer.owner":"o'hara, \"x\""`) {
+			t.Errorf("%s %s has no labels of ours: %s", r.Kind, r.Name, labels)
+		}
+	}
+	for _, kind := range []sandboxer.ResourceKind{sandboxer.KindContainer, sandboxer.KindNetwork, sandboxer.KindVolume, sandboxer.KindImage} {
+		if kinds[kind] != 1 {
+			t.Errorf("resources: got %d of kind %s, want 1", kinds[kind], kind)
+		}
+	}
+	if strings.Contains(b.docker("image", "inspect", "localhost/sandboxer/"+string(b.box.ID)), b.box.Nonce) {
+		t.Error("the image carries the nonce")
+	}
+	if lines := b.teardown(rec, 0); len(lines) != 4 {
+		t.Errorf("teardown: got %q, want four removed", lines)
+	}
+}
+
+func TestUpFails(t *testing.T) {
+	service := func(more string) string {
+		return "services:\n  web:\n    image: ${SANDBOXER_IMAGE}\n    entrypoint: [/program]\n" + more
+	}
+	tests := []struct {
+		name    string
+		file    string
+		change  func(b *bench)
+		phase   sandboxer.Phase
+		service string
+		err     string
+		log     string
+		hint    string
+	}{
+		{
+			name: "ends with 1", file: service(`    command: [say=sorry, exit=1]`),
+			phase: sandboxer.PhaseWait, service: "web", err: "service web ended with exit status 1", log: "sorry",
+		},
+		{
+			name: "crash loop", file: service("    restart: always\n    command: [say=again, exit=7]"),
+			phase: sandboxer.PhaseWait, service: "web", err: "service web does not stay up", log: "again",
+		},
+		{
+			name: "no such image", file: "services:\n  web:\n    image: localhost/none/such:1\n",
+			phase: sandboxer.PhaseStart, service: "web", err: "service web was not started", hint: "pulls nothing",
+		},
+		{
+			name: "no such program", file: strings.ReplaceAll(service(""), "[/program]", "[/nothing]"),
+			phase: sandboxer.PhaseStart, service: "web", err: "service web was not started",
+		},
+		{
+			name: "build", file: "services:\n  web:\n    image: ${SANDBOXER_IMAGE}\n    build: image\n",
+			change: func(b *bench) {
+				b.spec.Compose.Rootfs, b.spec.Compose.Builds = "", []string{"web"}
+				b.write("image/Dockerfile", "FROM scratch\nCOPY nothing /\n")
+			},
+			phase: sandboxer.PhaseBuild, err: "nothing",
+		},
+		{
+			name: "no directory for the image", file: service(""),
+			change: func(b *bench) { b.spec.Compose.Rootfs = "nowhere" },
+			phase:  sandboxer.PhaseBuild, err: "nowhere",
+		},
+		{
+			name: "never ready", file: service("    command: [say=waiting]"),
+			change: func(b *bench) { b.spec.WaitTimeout = time.Second },
+			phase:  sandboxer.PhaseWait, err: "not ready after 1s: its services run, and there is no out/result.json", log: "waiting",
+		},
+		{
+			name: "ended too soon", file: service("    command: [say=done, exit=0]"),
+			phase: sandboxer.PhaseWait, err: "all services have ended and there is no out/result.json", log: "done",
+		},
+		{
+			name: "bind source", file: service("    volumes: [{type: bind, source: ./nowhere, target: /x, bind: {create_host_path: false}}]"),
+			phase: sandboxer.PhaseStart, service: "web", err: "bind source path does not exist", hint: "--root",
+		},
+		{
+			name: "bad file", file: "services:\n  web:\n    imagine: x\n",
+			phase: sandboxer.PhaseStart, service: "web", err: "imagine",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t, test.file, "web")
+			if test.change != nil {
+				test.change(b)
+			}
+			_, err := b.up()
+			var failure *sandboxer.PhaseError
+			if !errors.As(err, &failure) {
+				t.Fatalf("got %v, want a PhaseError", err)
+			}
+			if failure.Phase != test.phase || failure.Service != test.service {
+				t.Errorf("got phase %s and service %q, want %s and %q", failure.Phase, failure.Service, test.phase, test.service)
+			}
+			if !strings.Contains(failure.Err.Error(), test.err) {
+				t.Errorf("got %q, want it to say %q", failure.Err, test.err)
+			}
+			if log := strings.Join(failure.Log, "\n"); !strings.Contains(log, test.log) || len(failure.Log) > 20 {
+				t.Errorf("log: got %q, want at most 20 lines with %q", log, test.log)
+			}
+			if !strings.Contains(failure.Hint, test.hint) || test.hint == "" && failure.Hint != "" {
+				t.Errorf("hint: got %q, want %q in it", failure.Hint, test.hint)
+			}
+			t.Logf("%v | hint: %s", err, failure.Hint)
+		})
+	}
+}
