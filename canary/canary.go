@@ -34,11 +34,11 @@ const Profile = "profile.sandbox-canary"
 // sandbox sees them).
 const ResultFile = "out/result.json"
 
-// What is uploaded. The image is built of imageDir alone.
+// What is uploaded beside the compose file.
 const (
-	imageDir    = "image"
-	programFile = "image/root/sandboxer"
-	dataDir     = "image/root/data" // becomes /data, where a volume is mounted
+	rootDir     = "image/root" // all that the image holds
+	programFile = rootDir + "/sandboxer"
+	dataDir     = rootDir + "/data" // where a volume is mounted
 	outDir      = "out"             // is mounted at /out
 )
 
@@ -66,7 +66,7 @@ func Spec(src Source) sandboxer.Spec {
 			Services: []string{"canary"},
 			Networks: []string{"default"},
 			Volumes:  []string{"data"},
-			Builds:   []string{"canary"},
+			Rootfs:   rootDir,
 		},
 		Process:   []string{programFile, mainArg},
 		ReadyFile: ResultFile,
@@ -85,9 +85,9 @@ func files(ctx context.Context, src Source, p sandboxer.Platform) (fs.FS, error)
 		return nil, noProgram(p, fmt.Errorf("%s: %w", found.Origin, err))
 	}
 	return memfs.New(map[string]memfs.File{
-		"compose.yaml":           {Mode: 0o644, Data: []byte(composeFile)},
-		imageDir + "/Dockerfile": {Mode: 0o644, Data: []byte(dockerfile)},
-		programFile:              {Mode: 0o755, Data: program},
+		"compose.yaml":     {Mode: 0o644, Data: []byte(composeFile)},
+		"image/Dockerfile": {Mode: 0o644, Data: []byte(dockerfile)},
+		programFile:        {Mode: 0o755, Data: program},
 		// A new volume takes over owner and mode of the directory it is
 		// mounted on: any user of the sandbox may write there. The file
 		// keeps the directory alive in whatever forgets empty ones.
