@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/compose"
 )
 
 // serving is one service with all that a canary has.
@@ -24,6 +25,13 @@ services:
 volumes: {data: {}}
 `
 
+func newServing(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t, serving, "web")
+	b.spec.Compose.Volumes = []string{"data"}
+	return b
+}
+
 func logOf(err error) []string {
 	var failure *sandboxer.PhaseError
 	if errors.As(err, &failure) {
@@ -33,8 +41,7 @@ func logOf(err error) []string {
 }
 
 func TestUp(t *testing.T) {
-	b := newBench(t, serving, "web")
-	b.spec.Compose.Volumes = []string{"data"}
+	b := newServing(t)
 	b.spec.HostCheck = []string{"image/root/program", "dial"}
 	started, rec := b.mustUp()
 	if got, want := string(started.Result), `{"ok":true}`+"\n"; got != want {
@@ -158,6 +165,85 @@ func TestUpFails(t *testing.T) {
 				t.Errorf("hint: got %q, want %q in it", failure.Hint, test.hint)
 			}
 			t.Logf("%v | hint: %s", err, failure.Hint)
+		})
+	}
+}
+
+// Without a file to wait for, services that stay up are ready, and so is one
+// that has done its work.
+func TestUpWithoutReadyFile(t *testing.T) {
+	b := newBench(t, `
+services:
+  job:
+    image: ${SANDBOXER_IMAGE}
+    entrypoint: [/program]
+    command: [say=done, exit=0]
+  web:
+    image: ${SANDBOXER_IMAGE}
+    entrypoint: [/program]
+    depends_on: [job]
+`, "job", "web")
+	b.spec.ReadyFile = ""
+	started, _ := b.mustUp()
+	if len(started.Result) > 0 || started.HostStatus != nil || len(started.Ports) > 0 {
+		t.Errorf("got %+v, want no result, check or port", started)
+	}
+}
+
+func TestUpBuilds(t *testing.T) {
+	file := "services:\n  web:\n    image: ${SANDBOXER_IMAGE}\n    build: image\n    command: ['ready=/out/result.json:x']\n    volumes: [./out:/out]\n"
+	b := newBench(t, file, "web")
+	b.spec.Compose.Rootfs, b.spec.Compose.Builds = "", []string{"web"}
+	b.write("image/Dockerfile", "FROM scratch\nCOPY root/ /\nENV A=b\nENTRYPOINT [\"/program\"]\n")
+	started, _ := b.mustUp()
+	if string(started.Result) != "x" {
+		t.Errorf("result: got %q, want x", started.Result)
+	}
+	if strings.Contains(b.docker("image", "inspect", "localhost/sandboxer/"+string(b.box.ID)), b.box.Nonce) {
+		t.Error("the image carries the nonce")
+	}
+}
+
+// Settings of the compose tool come from us alone, whatever the profile's .env
+// and the user's environment say; what else .env holds is the profile's.
+func TestUpSettings(t *testing.T) {
+	b := newServing(t)
+	b.write("compose.yaml", strings.Replace(serving, "after=300ms", "say=${GREETING}", 1))
+	b.write(".env", "COMPOSE_PROJECT_NAME=other\nCOMPOSE_FILE=/nowhere.yaml\nexport COMPOSE_PROFILES=x\nDOCKER_HOST=tcp://192.0.2.1:1\nSANDBOXER_IMAGE=evil\nGREETING=hello\n")
+	b.write("compose.override.yaml", "services:\n  web: {privileged: true}\n")
+	t.Setenv("COMPOSE_PROJECT_NAME", "third")
+	t.Setenv("COMPOSE_FILE", "/nowhere.yaml")
+	t.Setenv("COMPOSE_DISABLE_ENV_FILE", "true")
+	started, rec := b.mustUp()
+	id := b.resource(rec, sandboxer.KindContainer)
+	format := `{{index .Config.Labels "com.docker.compose.project"}} {{.HostConfig.Privileged}} {{index .Config.Cmd 1}}`
+	if got, want := b.docker("inspect", "--format", format, id), string(b.box.ID)+" false say=hello"; got != want {
+		t.Errorf("project, privileged, greeting: got %q, want %q", got, want)
+	}
+	if started.Resources[0].Name != string(b.box.ID)+"-web-1" {
+		t.Errorf("name: got %q, want one of the project", started.Resources[0].Name)
+	}
+}
+
+func TestUpRefuses(t *testing.T) {
+	tests := map[string]func(*sandboxer.Spec){
+		"no compose":   func(s *sandboxer.Spec) { s.Compose = nil },
+		"no services":  func(s *sandboxer.Spec) { s.Compose.Services = nil },
+		"service name": func(s *sandboxer.Spec) { s.Compose.Services = []string{"a b"} },
+		"build name":   func(s *sandboxer.Spec) { s.Compose.Builds = []string{"-x"} },
+		"both images":  func(s *sandboxer.Spec) { s.Compose.Rootfs, s.Compose.Builds = "x", []string{"web"} },
+		"file":         func(s *sandboxer.Spec) { s.Compose.File = "../compose.yaml" },
+		"ready file":   func(s *sandboxer.Spec) { s.ReadyFile = "/etc/passwd" },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			spec := sandboxer.Spec{Compose: &sandboxer.Compose{File: "compose.yaml", Services: []string{"web"}}}
+			spoil(&spec)
+			_, err := compose.Docker{}.Up(t.Context(), nil, spec, sandboxer.Placement{})
+			var failure *sandboxer.PhaseError
+			if !errors.As(err, &failure) || failure.Phase != sandboxer.PhaseValidate {
+				t.Errorf("got %v, want a refusal in phase validate", err)
+			}
 		})
 	}
 }
