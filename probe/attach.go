@@ -341,7 +341,7 @@ func (r *reading) directoriesSource(a archive) sandboxer.Source {
 		s.Status = truncated
 	case tool != "":
 		s.Status, s.Detail = parseError, new("the host has no "+tool)
-	case !r.self.there:
+	case !r.self.there || r.self.dangling:
 		s.Status = sandboxer.SourceAbsent
 	case !r.sections["unclaimed"].whole:
 		f := r.facts[r.self.root]

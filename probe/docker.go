@@ -72,6 +72,8 @@ func (r *reading) docker() engine {
 		e = newEngine(name, sandboxer.EngineForbidden, "forbidden", "permission denied on its socket")
 	case "unasked":
 		e = newEngine(name, sandboxer.EngineUnknown, parseError, "a socket, and neither curl nor a docker client to ask it with")
+	case "no_timeout":
+		e = newEngine(name, sandboxer.EngineUnknown, parseError, "not asked: the host has no timeout(1) to stop a client that hangs")
 	default:
 		e = newEngine(name, sandboxer.EngineUnknown, truncated, "")
 	}

@@ -80,7 +80,7 @@ func (r *reading) rootState() sandboxer.RootState {
 	case f.uid == 0 && f.mode&0o7777 == 0o1777:
 		return sandboxer.RootOK // shared by several users
 	case f.uid != *uid:
-		r.warn(fmt.Sprintf("root %s: belongs to %s", r.self.root, f.user))
+		r.warn(fmt.Sprintf("root %s: belongs to uid %d", r.self.root, f.uid))
 		return sandboxer.RootForeign
 	case !r.self.readable:
 		return sandboxer.RootUnreadable
@@ -203,7 +203,7 @@ func (r *reading) walked() map[string]*time.Time {
 		if len(words) != 4 || !strings.HasPrefix(words[3], "./") {
 			continue
 		}
-		f, _, ok := parseFact([]byte(words[1] + " " + words[2] + " 0 " + words[0] + " 0 0 0 0 - -"))
+		f, _, ok := parseFact([]byte(words[1] + " " + words[2] + " 0 " + words[0] + " 0 0 0 0 -"))
 		if !ok {
 			continue
 		}
@@ -237,7 +237,7 @@ type oddEntry struct {
 // parseOdd reads what find printed with -print0 and, from time to time, stat
 // about the same names in the same order:
 //
-//	./A B\0./new\nline\041ed 0 0 1795467183 65024 2 21 4096 root ./A B\n41ed ... ./new\nline\n
+//	./A B\0./new\nline\041ed 0 0 1795467183 65024 2 21 4096 ./A B\n41ed ... ./new\nline\n
 //
 // The names come first, so that no name can pass for a line of stat's.
 func parseOdd(body []byte) []oddEntry {

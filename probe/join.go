@@ -36,8 +36,9 @@ func (j *joiner) ids() map[sandboxer.ID]bool {
 		}
 	}
 	for name := range j.facts {
-		base, ok := strings.CutPrefix(name, j.state()+"/registry/")
-		if id, err := sandboxer.ParseID(strings.TrimSuffix(base, ".json")); ok && err == nil {
+		base, under := strings.CutPrefix(name, j.state()+"/registry/")
+		base, record := strings.CutSuffix(base, ".json")
+		if id, err := sandboxer.ParseID(base); under && record && err == nil {
 			ids[id] = true
 		}
 	}

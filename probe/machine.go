@@ -68,11 +68,13 @@ func (r *reading) identity() {
 	} else {
 		r.why.add(truncated, "identity.reboot_required")
 	}
-	if f, ok := r.facts["/proc/self/"]; ok {
-		id.UID = new(f.uid)
-		if f.user != "UNKNOWN" {
-			id.User = new(f.user)
-		}
+	if s, ok := r.section("user", "identity.user"); ok && s.code == 0 {
+		id.User = nonEmpty(strings.TrimSpace(string(s.body)))
+	}
+	// Uid:	0	0	0	0
+	// which are the real, effective, saved and file system ones
+	if words := strings.Fields(r.files["/proc/self/status"]); len(words) == 5 {
+		id.UID = parseInt(words[2])
 	}
 	if up := r.line("/proc/uptime"); up != nil {
 		first, _, _ := strings.Cut(*up, " ")

@@ -91,6 +91,7 @@ func (r *reading) warn(text string) {
 type self struct {
 	home, root     string
 	there          bool   // the root exists
+	dangling       bool   // it is a symbolic link to nothing
 	link           string // a symbolic link in the root's path
 	readable       bool
 	docker, podman string // how they are asked, or why not
@@ -122,7 +123,7 @@ func (r *reading) readSelf() {
 		case "root":
 			r.self.root = value
 		case "there":
-			r.self.there = value != ""
+			r.self.there, r.self.dangling = value != "", value == "dangling"
 		case "readable":
 			r.self.readable = value != ""
 		case "link":
@@ -216,13 +217,12 @@ func (r *reading) clock() {
 
 // A fact is what stat(1) said of one file, by the script's form:
 //
-//	41ed 0 0 1795467183 65024 2 21 4096 root /
+//	41ed 0 0 1795467183 65024 2 21 4096 /
 type fact struct {
 	mode              uint32 // as in st_mode
 	uid, ctime        int64
 	dev, inode, links int64
 	size              int64
-	user              string
 }
 
 // Bits of st_mode (inode(7)).
@@ -246,8 +246,8 @@ func (f fact) kind() string {
 // parseFact returns the fact at the start of line and what follows it, which
 // is the name.
 func parseFact(line []byte) (fact, []byte, bool) {
-	words := bytes.SplitN(line, []byte(" "), 10)
-	if len(words) < 10 {
+	words := bytes.SplitN(line, []byte(" "), 9)
+	if len(words) < 9 {
 		return fact{}, nil, false
 	}
 	mode, err := strconv.ParseUint(string(words[0]), 16, 32)
@@ -262,12 +262,11 @@ func parseFact(line []byte) (fact, []byte, bool) {
 	}
 	return fact{
 		mode: uint32(mode), uid: n[0], ctime: n[2], dev: n[3], inode: n[4], links: n[5], size: n[6],
-		user: string(words[8]),
-	}, words[9], true
+	}, words[8], true
 }
 
 func (r *reading) readFacts() {
-	s, ok := r.section("facts", "identity.user")
+	s, ok := r.section("facts")
 	if !ok {
 		return
 	}

@@ -51,6 +51,8 @@ func (r *reading) podman() engine {
 	case "unused":
 		e = newEngine(name, sandboxer.EngineUnused, sandboxer.SourceAbsent, "this user has no storage yet")
 		e.source.Detail = nil
+	case "no_timeout":
+		e = newEngine(name, sandboxer.EngineUnknown, parseError, "not asked: the host has no timeout(1) to stop a client that hangs")
 	default:
 		e = newEngine(name, sandboxer.EngineUnknown, truncated, "")
 	}

@@ -20,7 +20,7 @@ nonce=$1 root=$2 limit=$3 want=$4
 home=${HOME-}
 state=$home/.local/state/sandboxer
 few=500
-form='%f %u %g %Z %d %i %h %s %U %n'
+form='%f %u %g %Z %d %i %h %s %n'
 
 begin() { echo; echo "$nonce begin $1"; }
 end() { echo; echo "$nonce end $1 $2"; }
@@ -29,6 +29,10 @@ have() { command -v "$1" >/dev/null; }
 begin clock
 date -u +%s.%N
 end clock $?
+
+begin user
+id -un
+end user $?
 
 # ---- What the engines are, and how to ask them.
 
@@ -51,7 +55,14 @@ bounded() {
 	if have timeout; then timeout "$limit" "$@"; else "$@"; fi
 }
 
-docker_cli_or() { if have docker; then docker=cli; else docker=$1; fi; }
+# Curl keeps time itself. A client that hangs, and nothing to stop it, would
+# cost the whole answer.
+docker_cli_or() {
+	docker=$1
+	have docker || return
+	docker=no_timeout
+	have timeout && docker=cli
+}
 
 find_docker() {
 	config=${DOCKER_CONFIG:-$home/.docker}
@@ -95,6 +106,8 @@ find_podman() {
 		podman=absent
 	elif [ ! -d "$storage" ]; then
 		podman=unused
+	elif ! have timeout; then
+		podman=no_timeout
 	else
 		podman=cli
 	fi
@@ -230,8 +243,9 @@ machine() {
 	end fs $?
 }
 
-# The first engine's questions beside those of the others, and beside the
-# machine; the answers come one after the other.
+# beside asks the engines, beside each other and beside the machine, and puts
+# the answers one after the other. What a client leaves behind when it is
+# stopped can hold its output open; sed does not wait for that.
 beside() {
 	if [ -z "$jobs" ]; then
 		machine "$@"
@@ -240,9 +254,12 @@ beside() {
 	job=${jobs%% *}
 	jobs=${jobs#"$job"}
 	jobs=${jobs# }
-	"$job" | {
+	{
+		"$job"
+		echo "$nonce done"
+	} | {
 		beside "$@" </dev/null
-		cat
+		sed "/^$nonce done/q"
 	}
 }
 
@@ -251,6 +268,7 @@ beside() {
 
 names=
 count=0
+notes=
 
 unclaimed() {
 	begin unclaimed
@@ -259,8 +277,8 @@ unclaimed() {
 		case $dir in ./*[!a-z0-9-]*) continue ;; esac
 		count=$((count + 1))
 		[ $count -le $few ] && names="$names $dir"
-		if [ -L "$dir" ] || [ ! -d "$dir" ]; then continue; fi
-		if [ -e "$dir/.sandboxer/meta.json" ] || [ -L "$dir/.sandboxer/meta.json" ]; then continue; fi
+		[ -e "$dir/.sandboxer/meta.json" ] && continue
+		if [ -L "$dir/.sandboxer/meta.json" ] || [ -L "$dir" ] || [ ! -d "$dir" ]; then continue; fi
 		echo "$dir"
 		[ $# -lt $few ] && set -- "$@" "$dir"
 	done
@@ -288,11 +306,11 @@ odd() {
 facts() {
 	begin facts
 	if [ "$there" ]; then set -- "$@" "$root"; fi
-	if [ $count -le $few ] && [ $registered -le $few ]; then
+	if [ $count -le $few ] && [ "$registered" -le $few ] && [ "$locks" -le $few ]; then
 		# shellcheck disable=SC2086 # names are words
-		stat -c "$form" "$@" /proc/self/ $names "$state"/locks/* "$state"/registry/*.json
+		stat -c "$form" "$@" $names "$state"/locks/* "$state"/registry/*.json
 	else
-		stat -c "$form" "$@" /proc/self/
+		stat -c "$form" "$@"
 		find . "$state/locks" "$state/registry" -mindepth 1 -maxdepth 1 \
 			! -name '*[!a-z0-9.-]*' ! -path './*.*' \
 			\( ! -path '*/registry/*.json' -o ! -type f -o -links +1 -o -size +16 \) -exec stat -c "$form" {} +
@@ -306,44 +324,56 @@ processes() {
 	for file in ./*/.sandboxer/process; do
 		case $file in ./*[!a-z0-9-]*/.sandboxer/process) continue ;; esac
 		if [ -L "$file" ] || [ ! -f "$file" ]; then continue; fi
+		notes=yes
 		read -r pid rest <"$file"
 		case $pid in '' | *[!0-9]*) continue ;; esac
 		set -- "$@" "/proc/$pid/stat"
+		[ $# -lt $few ] && continue
+		grep -Hs '' "$@"
+		set --
 	done
-	[ $# -gt 0 ] || return
-	begin processes
-	grep -Hs '' "$@"
-	end processes 0
+	[ $# = 0 ] || grep -Hs '' "$@"
 }
 
 # What is stored: only regular files, of one name and no great size, are ever
-# opened. A tar carries any content. Too many arguments mean a walk instead.
+# opened. A tar, or several in a row, carries any content; /dev/null is in it
+# as proof that it was made. Too many arguments mean a walk instead.
 records() {
+	set --
+	if [ "$entered" ]; then
+		set -- ./*/.sandboxer/meta.json
+		[ -e "$1" ] || [ -L "$1" ] || set --
+		if [ "$notes" ]; then set -- "$@" ./*/.sandboxer/process; fi
+	fi
 	depth=1
 	if [ $# -gt 20000 ]; then
 		depth=3
 		set -- .
 	fi
-	if [ -d "$state/registry" ]; then set -- "$@" "$state/registry"; fi
-	last=$state/registry/destroyed/$want.json
-	if [ "$want" ] && [ -f "$last" ]; then set -- "$@" "$last"; fi
-	if have gzip; then
+	if [ "$registered" -gt 0 ]; then set -- "$@" "$state/registry"; fi
+	if [ "$want" ]; then
+		set -- "$@" "./$want/.sandboxer/report.json" "$state/registry/destroyed/$want.json"
+	fi
+	if [ $# = 0 ]; then
+		begin records_none
+		end records_none 0
+	elif have gzip; then
 		begin records_gzip
-		stored "$@" | tar -cf - -T - | gzip -1
+		stored "$@" | gzip -1
 		end records_gzip $?
 	else
 		begin records
-		stored "$@" | tar -cf - -T -
+		stored "$@"
 		end records $?
 	fi
 }
 
 stored() {
-	[ $# -gt 0 ] || exit 0
-	exec find "$@" -maxdepth $depth -type f -links 1 ! -path './*[!a-z0-9-]*/.sandboxer/*' \( \
+	find /dev/null "$@" -maxdepth $depth \( -path /dev/null -o -type f -links 1 ! -path './*[!a-z0-9-]*/.sandboxer/*' \( \
 		-size -17 \( -path './*/.sandboxer/meta.json' -o -path './*/.sandboxer/process' \
-		-o -path "$state/registry/*.json" ! -path '*/registry/destroyed/*' -o -path "$last" \) \
-		-o -size -8193 -path "./$want/.sandboxer/report.json" \) -print
+		-o -path '*/registry/*.json' ! -path '*/registry/destroyed/*' \
+		-o -path "*/registry/destroyed/$want.json" \) \
+		-o -size -8193 -path "./$want/.sandboxer/report.json" \) \) -exec tar -cf - {} +
 }
 
 # ---- All of it.
@@ -351,9 +381,14 @@ stored() {
 find_docker
 find_podman
 
-case $root in [~]/*) root=$home/${root#?/} ;; esac
+case $root in
+[~]/*)
+	cd -P -- "$home" && root=$PWD/${root#?/}
+	;;
+esac
 there=
-if [ -e "$root" ] || [ -L "$root" ]; then there=yes; fi
+[ -L "$root" ] && there=dangling
+[ -e "$root" ] && there=yes
 near=$root
 while [ ! -d "$near" ]; do
 	near=${near%/*}
@@ -405,19 +440,23 @@ esac
 [ "$podman" = cli ] && jobs="$jobs${jobs:+ }podman_cli"
 beside "$@"
 
-registered=0
-count_registered() { registered=$#; }
-count_registered "$state"/registry/*.json
+matches() { if [ -e "$1" ] || [ -L "$1" ]; then matched=$#; else matched=0; fi; }
+matches "$state"/locks/*
+locks=$matched
+matches "$state"/registry/*.json
+registered=$matched
+
+entered=
+cd /
 if [ "$there" ] && cd "$root"; then
+	entered=yes
 	unclaimed
 	odd
+	begin processes
 	processes
-	facts "$@"
-	records ./*/.sandboxer
-else
-	cd /
-	facts "$@"
-	records
+	end processes 0
 fi
+facts "$@"
+records
 begin all
 end all 0

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"io"
@@ -29,12 +30,17 @@ type archive struct {
 	process   map[sandboxer.ID]stored // root/ID/.sandboxer/process
 	report    []byte                  // root/ID/.sandboxer/report.json, of the sandbox asked for
 	destroyed []byte                  // state/registry/destroyed/ID.json, likewise
+	proof     bool                    // it had what every tar of the script has
 	whole     bool
 }
 
 func (r *reading) archive() archive {
 	a := archive{
 		metadata: map[sandboxer.ID]stored{}, registry: map[sandboxer.ID]stored{}, process: map[sandboxer.ID]stored{},
+	}
+	if r.sections["records_none"].whole {
+		a.whole = true
+		return a
 	}
 	s, zipped := r.sections["records_gzip"]
 	if !zipped {
@@ -51,9 +57,51 @@ func (r *reading) archive() archive {
 		}
 		in = z
 	}
-	a.whole = a.read(tar.NewReader(in), r.sandbox) == nil
+	a.whole = a.readAll(bufio.NewReader(in), r.sandbox)
 	return a
 }
+
+// readAll reads tars, one after the other, each with its end and padding. It
+// reports whether the last one is there to its end, and the proof in it that
+// there was one.
+func (a *archive) readAll(in *bufio.Reader, want sandboxer.ID) bool {
+	block := make([]byte, 512)
+	for {
+		head, err := in.Peek(len(block))
+		if err == io.EOF && len(head) == 0 {
+			return a.proof
+		}
+		if err != nil {
+			return false
+		}
+		if bytes.Equal(head, block) { // padding
+			in.Discard(len(block))
+			continue
+		}
+		end := &endWatch{r: in}
+		if err := a.read(tar.NewReader(end), want); err != nil || end.seen {
+			return false
+		}
+	}
+}
+
+// An endWatch notes that its reader had no more. A tar that is whole is read
+// to its end mark, and not beyond.
+type endWatch struct {
+	r    io.Reader
+	seen bool
+}
+
+func (e *endWatch) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if n == 0 && err != nil {
+		e.seen = true
+	}
+	return n, err
+}
+
+// proofName is a file that the script puts into every tar.
+const proofName = "dev/null"
 
 // read takes what it knows by name and skips the rest.
 func (a *archive) read(t *tar.Reader, want sandboxer.ID) error {
@@ -65,6 +113,9 @@ func (a *archive) read(t *tar.Reader, want sandboxer.ID) error {
 		}
 		if err != nil {
 			return err
+		}
+		if strings.TrimPrefix(h.Name, "/") == proofName {
+			a.proof = true
 		}
 		id, put := a.place(h.Name, want)
 		switch {
