@@ -86,15 +86,14 @@ func TestComposeFileAgrees(t *testing.T) {
 		"mem_limit: 64m\n",
 		"\"127.0.0.1::8080\"\n",
 		"data:/data\n",
-		"target: /out\n",
-		"create_host_path: false\n",
+		"type: bind\n        source: ./out\n        target: /out\n        bind:\n",
 	} {
 		if !strings.Contains(composeFile, want) {
 			t.Errorf("compose.yaml: got no %q, want it", want)
 		}
 	}
 	// None of these is understood by podman-compose 1.0.3, or it is changed.
-	for _, bad := range []string{"healthcheck", "network_mode", "profiles:", "deploy:", "container_name", "external"} {
+	for _, bad := range []string{"healthcheck", "network_mode", "profiles:", "deploy:", "container_name", "external", "create_host_path", "version:"} {
 		if strings.Contains(composeFile, bad) {
 			t.Errorf("compose.yaml: got %q, want none", bad)
 		}

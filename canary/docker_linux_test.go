@@ -196,6 +196,26 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// A directory that went away must not come back as an empty one of root's.
+func TestComposeMakesNoDirectory(t *testing.T) {
+	lab.Require(t, "root", "dockerd", "docker-cli", "compose-v2")
+	lab.EngineLock(t)
+	b := newBox(t, 12345, "0")
+	t.Cleanup(func() { b.compose("down", "-v", "--rmi", "all", "-t", "1") })
+	b.importImage()
+	out := filepath.Join(b.dir, outDir)
+	if err := os.Remove(out); err != nil {
+		t.Fatal(err)
+	}
+	said, err := b.try("compose", "-p", b.id, "-f", "compose.yaml", "up", "-d", "--no-build")
+	if err == nil || !strings.Contains(said, out) {
+		t.Errorf("up without ./out: got %v, %s, want an error that names it", err, said)
+	}
+	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("./out: got %v, want it not there", err)
+	}
+}
+
 // dial makes the check that a provisioner makes on the host.
 func (b box) dial(addr string) {
 	b.t.Helper()
