@@ -179,15 +179,21 @@ docker_cli() {
 
 docker_cli_times() {
 	begin docker_cli_times
-	ids=$(bounded docker ps -aq --no-trunc --filter label=sandboxer.id)
-	code=$?
-	if [ $code = 0 ] && [ -n "$ids" ]; then
+	ids=$(
+		{
+			bounded docker ps -aq --no-trunc --filter label=sandboxer.id
+			echo "$nonce done $?"
+		} | sed "/^$nonce done/q"
+	)
+	code=${ids##*"$nonce done "}
+	ids=${ids%"$nonce done "*}
+	if [ "$code" = 0 ] && [ "$ids" ]; then
 		# shellcheck disable=SC2086 # ids are words
 		bounded docker inspect --type container --format \
 			'{"Id":{{json .Id}},"State":{{json .State}},"NetworkSettings":{"Ports":{{json .NetworkSettings.Ports}}}}' $ids
 		code=$?
 	fi
-	end docker_cli_times $code
+	end docker_cli_times "$code"
 }
 
 # ---- podman.
