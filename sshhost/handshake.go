@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ func (h *Host) loginError(ctx context.Context, t target, keys *hostKeys, c *conn
 		return h.fail("dial", fmt.Errorf("%w: ssh handshake with %s", context.Cause(ctx), at), "")
 	case ctx.Err() != nil:
 		return h.fail("auth", fmt.Errorf("%w: login as %s at %s", context.Cause(ctx), t.user, at), "")
-	case methods != nil && !c.broken.Load():
+	case methods != nil && !lost(err):
 		return h.authError(t, ids, methods, err)
 	}
 	if p, ok := c.Conn.(*proxyConn); ok {
@@ -122,6 +123,12 @@ func (h *Host) loginError(ctx context.Context, t target, keys *hostKeys, c *conn
 		}
 	}
 	return h.fail("dial", err, "")
+}
+
+// lost reports whether err is the connection's and not the server's word.
+func lost(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op)
 }
 
 func (h *Host) authError(t target, ids *identities, methods []string, err error) error {

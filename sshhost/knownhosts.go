@@ -205,15 +205,28 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &mismatch) && len(mismatch.Want) > 0:
-		return k.errChanged(plain, mismatch.Want)
-	case errors.As(err, &mismatch) && k.t.acceptNew:
+	case !errors.As(err, &mismatch):
+		return k.h.fail("host key", err, "")
+	}
+	want := k.withoutAuthorities(mismatch.Want)
+	switch {
+	case len(want) > 0:
+		return k.errChanged(plain, want)
+	case k.t.acceptNew:
 		k.remember(plain)
 		return nil
-	case errors.As(err, &mismatch):
-		return k.errUnknown(plain)
 	}
-	return k.h.fail("host key", err, "")
+	return k.errUnknown(plain)
+}
+
+// withoutAuthorities leaves the keys of hosts: an authority's is not one that
+// the host should have shown.
+func (k *hostKeys) withoutAuthorities(known []xknownhosts.KnownKey) []xknownhosts.KnownKey {
+	first, _ := k.t.names()
+	keys := k.db.HostKeys(first)
+	return slices.DeleteFunc(known, func(w xknownhosts.KnownKey) bool {
+		return slices.ContainsFunc(keys, func(key knownhosts.PublicKey) bool { return key.Cert && sameKey(key, w.Key) })
+	})
 }
 
 // isRevoked looks a key up, and with a certificate the key it certifies and

@@ -37,7 +37,7 @@ const (
 	// is run only if all of it is there: a login shell may have helped itself
 	// to some. What reads it may read ahead, which does no harm: nothing
 	// follows until the script has begun.
-	fromInput = `exec /bin/sh -c 'LC_ALL=C;export LC_ALL;s="$(sed -n "/^$0/q;p")";[ ${#s} -eq $1 ]&&eval "$s"' `
+	fromInput = `exec /bin/sh -c 'LC_ALL=C;export LC_ALL;s="$(sed -n "/^$1/q;p")";[ ${#s} -eq $0 ]&&eval "$s"' `
 )
 
 // newWire returns cmd as a command line, and its random marker.
@@ -46,7 +46,9 @@ func newWire(cmd sandboxer.Cmd) wire {
 	script := bootScript(marker, cmd)
 	w := wire{line: fromArgument + shellquote.Octal(script), marker: marker}
 	if len(w.line) > maxWire {
-		w.line = fmt.Sprintf("%s%s %d", fromInput, marker, len(script))
+		// The marker is last: followed by a number, and printed by a shell that
+		// traces, it would be taken for the beginning.
+		w.line = fmt.Sprintf("%s%d %s", fromInput, len(script), marker)
 		w.input = []byte(script + "\n" + marker + "\n")
 	}
 	return w

@@ -90,7 +90,10 @@ func parseTarget(alias string, out []byte, l local) (target, error) {
 	}
 	yes := func(key string) bool { v := get(key); return v == "yes" || v == "true" }
 	list := func(key string) []string {
-		return strings.FieldsFunc(get(key), func(r rune) bool { return r == ',' })
+		if v := get(key); v != "" {
+			return strings.Split(v, ",")
+		}
+		return nil
 	}
 	t := target{
 		alias: alias, user: get("user"), host: get("hostname"), port: get("port"),
