@@ -45,7 +45,7 @@ func newBench(t *testing.T, composeFile string, services ...string) *bench {
 	id := "test-" + random(t, 6)
 	b.box = sandboxer.Placement{
 		ID: sandboxer.ID(id), Nonce: random(t, 16), Dir: filepath.Join(t.TempDir(), id),
-		Owner: sandboxer.Owner{User: "o'hara, \"x\""},
+		Owner: sandboxer.Owner{User: "o'hara$HOME, \"x\""},
 	}
 	b.spec = sandboxer.Spec{
 		Profile: "test", ReadyFile: "out/result.json", WaitTimeout: 20 * time.Second,

@@ -96,10 +96,14 @@ func override(c sandboxer.Compose, labels map[string]string) ([]byte, error) {
 	type part struct {
 		Labels map[string]string `json:"labels"`
 	}
+	literal := make(map[string]string, len(labels))
+	for name, value := range labels {
+		literal[name] = strings.ReplaceAll(value, "$", "$$") // no variable
+	}
 	all := func(names []string) map[string]part {
 		parts := make(map[string]part, len(names))
 		for _, name := range names {
-			parts[name] = part{labels}
+			parts[name] = part{literal}
 		}
 		return parts
 	}

@@ -63,7 +63,7 @@ func TestUp(t *testing.T) {
 			continue // a container would inherit them
 		}
 		labels := b.docker("inspect", "--format", "{{json .}}", r.Ref)
-		if !strings.Contains(labels, `"sandboxer.nonce":"`+b.box.Nonce+`"`) || !strings.Contains(labels, `"sandboxer.owner":"o'hara, \"x\""`) {
+		if !strings.Contains(labels, `"sandboxer.nonce":"`+b.box.Nonce+`"`) || !strings.Contains(labels, `"sandboxer.owner":"o'hara$HOME, \"x\""`) {
 			t.Errorf("%s %s has no labels of ours: %s", r.Kind, r.Name, labels)
 		}
 	}
