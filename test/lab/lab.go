@@ -46,8 +46,8 @@ const (
 // used.
 const Format = 1
 
-// Lab is a running lab, as its state file describes it. It is read-only data,
-// shared by every test that runs against the lab.
+// Lab is a running lab, as its state file describes it. A test may change its
+// copy, for instance the SSHConfig that SSH uses.
 type Lab struct {
 	Format int    `json:"format"`
 	PID    int    `json:"pid"`
