@@ -83,7 +83,7 @@ func (d *doctor) engine(e EngineInfo, trouble Verdict) {
 			continue
 		}
 		if why = usable(p, anySpec, e); why == nil {
-			d.add(check, Pass, "", "%s", strings.Join(append([]string{string(e.Name), deref(e.Version)}, e.ComposeTools...), " "))
+			d.add(check, Pass, "", "%s %s with %s", e.Name, deref(e.Version), strings.Join(e.ComposeTools, ", "))
 			d.snap(e)
 			return
 		}
@@ -196,7 +196,7 @@ func (d *doctor) clock() {
 		d.add(check, Warn, "set the clocks: timedatectl set-ntp true", "the host's clock is off by %s: ages on it prove nothing", off.Round(time.Second))
 		return
 	}
-	d.add(check, Pass, "", "the host's clock is off by %s", off)
+	d.add(check, Pass, "", "the host's clock is off by %s from the controller's", off)
 }
 
 // room passes on what Admit says of disk, inodes and memory.
