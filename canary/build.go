@@ -57,8 +57,8 @@ func (f finder) build(ctx context.Context, p sandboxer.Platform) (Program, error
 	// build that made this program (4 s against 21 s for the first canary).
 	cmd := exec.CommandContext(ctx, goTool, "build", "-buildvcs=false", "-ldflags=-s -w", "-o", out, f.command)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch,
-		"GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "PWD="+dir)
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch, "GOAMD64=v1", "GOARM64=v8.0",
+		"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE=on") // none of them empty: that would be go env -w's
 	if _, err := runTool(cmd); err != nil {
 		return Program{}, fmt.Errorf("build %s in %s: %w", f.command, dir, err)
 	}

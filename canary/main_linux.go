@@ -16,10 +16,6 @@ import (
 // command is a program started as a canary: alone in the sandbox, "dial" on
 // the host (Spec.HostCheck), "eat" as the sandbox's child that dies.
 func command(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
-	what := ""
-	if len(args) > 0 {
-		what = args[0]
-	}
 	switch {
 	case len(args) == 0:
 		if err := live(getenv, stderr); err != nil {
@@ -27,7 +23,7 @@ func command(args []string, stdout, stderr io.Writer, getenv func(string) string
 			return 1
 		}
 		return 0
-	case what == "dial" && len(args) == 1:
+	case len(args) == 1 && args[0] == "dial":
 		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 		defer cancel()
 		check := timed(func() sandboxer.CanaryCheck { return dial(ctx, getenv) })
@@ -35,7 +31,7 @@ func command(args []string, stdout, stderr io.Writer, getenv func(string) string
 			return 1
 		}
 		return 0
-	case what == "eat" && len(args) == 2:
+	case len(args) == 2 && args[0] == "eat":
 		return eat(args[1], stderr)
 	}
 	fmt.Fprint(stderr, mark+"It is started by sandboxer, not by hand.\n")

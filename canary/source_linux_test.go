@@ -154,11 +154,7 @@ func TestStripped(t *testing.T) {
 // newCache sets a new user cache directory, in which go's own is not.
 func newCache(t *testing.T) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GOCACHE", strings.TrimSpace(string(out)))
+	t.Setenv("GOCACHE", goEnv(t, "GOCACHE"))
 	dir := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", dir)
 	return dir
