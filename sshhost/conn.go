@@ -114,9 +114,9 @@ func dialHint(h *Host, t target, err error) string {
 // turnedAway reports whether a server closed the connection before it said
 // anything: sshd does so at random past MaxStartups, and for a while to an
 // address whose logins failed. Nothing has happened yet, so it is safe to
-// come again.
+// come again. Where the connection was not even made, c is nil.
 func turnedAway(c *conn, err error) bool {
-	return c.bytes.Load() == 0 &&
+	return (c == nil || c.bytes.Load() == 0) &&
 		(errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 

@@ -30,17 +30,20 @@ func (h *Host) dial(ctx context.Context) (*link, error) {
 	}
 	ctx, cancel = context.WithTimeoutCause(ctx, h.timeout(t.connectTimeout), errTimeout)
 	defer cancel()
+	if l := h.attach(ctx, t); l != nil {
+		return l, nil
+	}
 	keys, err := h.loadHostKeys(t)
 	if err != nil {
 		return nil, h.fail("host key", err, "")
 	}
 	for try := 0; ; try++ {
 		h.dials.Add(1)
+		var l *link
 		c, err := h.connect(ctx, t)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			l, err = h.login(ctx, t, keys, c)
 		}
-		l, err := h.login(ctx, t, keys, c)
 		if err == nil {
 			h.log.DebugContext(ctx, "connected", "host", h.alias, "to", t.host, "port", t.port, "user", t.user,
 				"proxied", t.proxied(), "took", time.Since(start))
@@ -100,7 +103,7 @@ func (h *Host) login(ctx context.Context, t target, keys *hostKeys, c *conn) (*l
 		client.Close()
 		return nil, h.fail("dial", context.Cause(ctx), "")
 	}
-	return newLink(h, c, client, channels, requests), nil
+	return newLink(h, c, client, channels, requests, true), nil
 }
 
 // loginError says which part of the way in failed. The library has texts

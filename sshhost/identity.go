@@ -28,8 +28,9 @@ type identities struct {
 	close   func()   // ends the use of the agent
 }
 
-// agentPatience bounds the first answer of an agent. A hung one must not make
-// a host unreachable that a key file opens.
+// agentPatience bounds the first answer of an agent, or of another helper on
+// this machine. A hung one must not make a host unreachable that can be reached
+// without it.
 const agentPatience = 3 * time.Second
 
 // identities collects the keys for a target: those configured in their order,

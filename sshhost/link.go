@@ -23,7 +23,9 @@ type link struct {
 	down     chan struct{} // closed when the connection is over
 }
 
-func newLink(h *Host, c *conn, client ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) *link {
+// newLink takes over a connection and serves it. Where probed is true it is
+// watched.
+func newLink(h *Host, c *conn, client ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, probed bool) *link {
 	l := &link{h: h, conn: c, client: client, down: make(chan struct{})}
 	l.h.jobs.Go(func() { ssh.DiscardRequests(requests) })
 	l.h.jobs.Go(func() {
@@ -36,7 +38,9 @@ func newLink(h *Host, c *conn, client ssh.Conn, channels <-chan ssh.NewChannel, 
 		l.giveUp(fmt.Errorf("%w: %w", ErrLost, err))
 		close(l.down)
 	})
-	l.h.jobs.Go(l.watch)
+	if probed {
+		l.h.jobs.Go(l.watch)
+	}
 	return l
 }
 

@@ -3,10 +3,12 @@ package sshhost_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,30 +114,55 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
-// TestTurnedAway: past MaxStartups sshd closes connections unheard; they are
-// made again.
+// TestTurnedAway: past MaxStartups, and to an address whose logins failed,
+// sshd closes connections unheard. They are made again, but not for ever.
 func TestTurnedAway(t *testing.T) {
-	srv := lab.SSHD(t, lab.SSHDOptions{Config: []string{"MaxStartups 2:100:3"}})
-	errs := make(chan error)
-	const hosts = 20
-	dials := 0
-	all := make([]*sshhost.Host, hosts)
-	for i := range all {
-		all[i] = open(t, "lab-dash", srv.SSHConfig, nil)
-		go func() {
-			_, err := all[i].Run(t.Context(), trueCmd)
-			errs <- err
-		}()
-	}
-	for range all {
-		if err := <-errs; err != nil {
-			t.Errorf("got %v, want every host reached in the end", err)
+	l := lab.Open(t)
+	for _, tt := range []struct {
+		closed, dials int
+		err           bool
+	}{{2, 3, false}, {100, 6, true}} {
+		h := open(t, "lab-dash", l.Via(t, doorkeeper(t, l.Server.Addr, tt.closed)), nil)
+		_, err := h.Run(t.Context(), trueCmd)
+		if n := h.Stats().Dials; (err != nil) != tt.err || n != tt.dials {
+			t.Errorf("turned away %d times: got %v after %d dials, want %d, error %v", tt.closed, err, n, tt.dials, tt.err)
 		}
 	}
-	for _, h := range all {
-		dials += h.Stats().Dials
+}
+
+// doorkeeper listens for target, and closes the first n connections unheard,
+// by turns politely and not.
+func doorkeeper(t *testing.T, target string, n int) (addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%d hosts took %d dials", hosts, dials)
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	t.Cleanup(func() { listener.Close() })
+	all.Go(func() {
+		for i := 0; ; i++ {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if i < n {
+				_ = c.(*net.TCPConn).SetLinger(i%2 - 1) // 0 resets
+				c.Close()
+				continue
+			}
+			server, err := net.Dial("tcp", target)
+			if err != nil {
+				t.Errorf("dial %s: %v", target, err)
+				c.Close()
+				continue
+			}
+			all.Go(func() { io.Copy(server, c); server.Close() })
+			all.Go(func() { io.Copy(c, server); c.Close() })
+		}
+	})
+	return listener.Addr().String()
 }
 
 // TestOneDialForAll: commands that start together share one connection, and
