@@ -220,7 +220,8 @@ func TestComposeMakesNoDirectory(t *testing.T) {
 func (b box) dial(addr string) {
 	b.t.Helper()
 	cmd := exec.Command(filepath.Join(b.dir, programFile), mainArg, "dial")
-	cmd.Env = append(b.env, "SANDBOXER_PORT="+addr)
+	cmd.Dir = recordIn(b.t, b.dir, b.id, testNonce)
+	cmd.Env = []string{"SANDBOXER_PORT=" + addr}
 	out, err := cmd.Output()
 	if err != nil || !strings.Contains(string(out), `"status":"pass"`) {
 		b.t.Errorf("dial %s: got %s, %v, want pass", addr, out, err)

@@ -26,7 +26,7 @@ func command(args []string, stdout, stderr io.Writer, getenv func(string) string
 	case len(args) == 1 && args[0] == "dial":
 		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 		defer cancel()
-		check := timed(func() sandboxer.CanaryCheck { return dial(ctx, getenv) })
+		check := timed(func() sandboxer.CanaryCheck { return dial(ctx, ".", getenv("SANDBOXER_PORT")) })
 		if err := json.NewEncoder(stdout).Encode(check); err != nil {
 			return 1
 		}

@@ -65,8 +65,7 @@ func asCanary(t *testing.T, env []string, args ...string) *exec.Cmd {
 // TestProcess is the whole life of a canary, with this very program.
 func TestProcess(t *testing.T) {
 	dir := processDir(t)
-	env := processEnv(dir)
-	cmd := asCanary(t, env)
+	cmd := asCanary(t, processEnv(dir))
 	startCanary(t, cmd)
 	doc := readResult(t, dir)
 	if doc.SandboxID != testID || doc.PID != cmd.Process.Pid || doc.Port == 0 || time.Since(doc.StartedAt) > time.Minute {
@@ -88,7 +87,9 @@ func TestProcess(t *testing.T) {
 		t.Errorf("checks: got none of %v, want them", want)
 	}
 
-	out, err := asCanary(t, append(env, "SANDBOXER_PORT=127.0.0.1:"+strconv.Itoa(doc.Port)), "dial").Output()
+	dial := asCanary(t, []string{"SANDBOXER_PORT=127.0.0.1:" + strconv.Itoa(doc.Port)}, "dial")
+	dial.Dir = recordIn(t, dir, testID, testNonce)
+	out, err := dial.Output()
 	var check sandboxer.CanaryCheck
 	if err != nil || json.Unmarshal(out, &check) != nil || check.Status != sandboxer.Pass || check.DurationMS == nil {
 		t.Errorf("dial: got %s, %v, want pass", out, err)

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -117,35 +119,47 @@ func response(nonce, challenge string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// dial checks, on the host, that what answers at the published port is this
-// sandbox.
-func dial(ctx context.Context, getenv func(string) string) sandboxer.CanaryCheck {
+// recordFile is where a sandbox's record is, seen from its directory.
+const recordFile = ".sandboxer/meta.json"
+
+// dial checks, on the host, that what answers at addr is the sandbox whose
+// directory dir is: the one that its record names.
+func dial(ctx context.Context, dir, addr string) sandboxer.CanaryCheck {
 	check := sandboxer.CanaryCheck{Name: sandboxer.CheckPublishedPort}
-	addr, id, nonce := getenv("SANDBOXER_PORT"), getenv("SANDBOXER_ID"), getenv("SANDBOXER_NONCE")
-	if addr == "" || id == "" || nonce == "" {
+	rec, err := readRecord(dir)
+	if err == nil && addr == "" {
+		err = errors.New("SANDBOXER_PORT is not set")
+	}
+	if err != nil {
 		check.Status = sandboxer.Errored
-		check.Message = "SANDBOXER_PORT, SANDBOXER_ID or SANDBOXER_NONCE is not set"
+		check.Message = err.Error()
 		return check
 	}
 	begin := time.Now()
-	got, err := ask(ctx, addr, id, nonce)
-	if err != nil {
+	if err := ask(ctx, addr, string(rec.SandboxID), rec.Nonce); err != nil {
 		check.Status = sandboxer.Fail
 		check.Message = fmt.Sprintf("%s: %v", addr, err)
 		return check
 	}
 	check.Status = sandboxer.Pass
 	check.Value, check.Unit = milliseconds(time.Since(begin)), new("ms")
-	check.Message = fmt.Sprintf("%s answers as %s", addr, got)
+	check.Message = fmt.Sprintf("%s answers as %s", addr, rec.SandboxID)
 	return check
 }
 
-// ask returns the id of the sandbox that answers at addr, if it is id and
-// knows nonce.
-func ask(ctx context.Context, addr, id, nonce string) (string, error) {
+func readRecord(dir string) (*sandboxer.Record, error) {
+	data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(recordFile)))
+	if err != nil {
+		return nil, err
+	}
+	return sandboxer.ParseRecord(data)
+}
+
+// ask returns nil if what answers at addr is sandbox id and knows its nonce.
+func ask(ctx context.Context, addr, id, nonce string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -153,22 +167,22 @@ func ask(ctx context.Context, addr, id, nonce string) (string, error) {
 	}
 	challenge := rand.Text()
 	if _, err := io.WriteString(conn, "GET /"+challenge+" HTTP/1.0\r\n\r\n"); err != nil {
-		return "", err
+		return err
 	}
 	data, err := io.ReadAll(io.LimitReader(conn, maxMessage))
 	if err != nil {
-		return "", err
+		return err
 	}
 	who, proof, err := parseAnswer(string(data))
 	switch {
 	case err != nil:
-		return "", err
+		return err
 	case who != id:
-		return "", fmt.Errorf("answered by sandbox %q, want %q", who, id)
+		return fmt.Errorf("answered by sandbox %q, want %q", who, id)
 	case !hmac.Equal([]byte(proof), []byte(response(nonce, challenge))):
-		return "", fmt.Errorf("what answers does not know the nonce of %q", id)
+		return fmt.Errorf("what answers does not know the nonce of %q", id)
 	}
-	return who, nil
+	return nil
 }
 
 // parseAnswer takes a server's answer apart.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,16 +20,22 @@ const (
 	testNonce = "00112233445566778899aabbccddeeff"
 )
 
-// vars makes a getenv of pairs of names and values.
-func vars(pairs ...string) func(string) string {
-	return func(name string) string {
-		for i := 0; i < len(pairs); i += 2 {
-			if pairs[i] == name {
-				return pairs[i+1]
-			}
-		}
-		return ""
+// recordIn writes a sandbox's record into its directory.
+func recordIn(t *testing.T, dir, id, nonce string) string {
+	t.Helper()
+	rec := sandboxer.Record{
+		Schema: sandboxer.RecordSchema, SandboxID: sandboxer.ID(id), Nonce: nonce,
+		CreatedAt: time.Now(), State: sandboxer.StateProvisioning, Engine: sandboxer.EngineProcess,
 	}
+	data, err := rec.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, recordFile)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func startServer(t *testing.T) (addr string) {
@@ -79,10 +87,10 @@ func TestDial(t *testing.T) {
 		{"ours", ours, testID, testNonce, sandboxer.Pass, "answers as " + testID},
 		{"by every address", strings.Replace(ours, "127.0.0.1", "0.0.0.0", 1), testID, testNonce, sandboxer.Pass, "answers as"},
 		{"another sandbox", ours, "canary-other", testNonce, sandboxer.Fail, `answered by sandbox "` + testID + `", want "canary-other"`},
-		{"another nonce", ours, testID, "ff", sandboxer.Fail, "does not know the nonce"},
+		{"another nonce", ours, testID, strings.Repeat("f", 32), sandboxer.Fail, "does not know the nonce"},
 		{"nobody", refused.Addr().String(), testID, testNonce, sandboxer.Fail, "connection refused"},
-		{"no port", "", testID, testNonce, sandboxer.Errored, "is not set"},
-		{"no nonce", ours, testID, "", sandboxer.Errored, "is not set"},
+		{"no port", "", testID, testNonce, sandboxer.Errored, "SANDBOXER_PORT is not set"},
+		{"no nonce", ours, testID, "", sandboxer.Errored, "record without a nonce"},
 		{"bad port", "127.0.0.1:http:x", testID, testNonce, sandboxer.Fail, "too many colons"},
 		{"closes", impostor(t, func(net.Conn) {}), testID, testNonce, sandboxer.Fail, ""},
 		{"a web server", impostor(t, func(c net.Conn) {
@@ -98,7 +106,7 @@ func TestDial(t *testing.T) {
 			io.WriteString(c, "HTTP/1.0 200 OK\r\n\r\n"+mark+testID+" "+response(testNonce, "old")+"\n")
 		}), testID, testNonce, sandboxer.Fail, "does not know the nonce"},
 	} {
-		got := dial(t.Context(), vars("SANDBOXER_PORT", c.addr, "SANDBOXER_ID", c.id, "SANDBOXER_NONCE", c.nonce))
+		got := dial(t.Context(), recordIn(t, t.TempDir(), c.id, c.nonce), c.addr)
 		if got.Name != sandboxer.CheckPublishedPort || got.Status != c.want || !strings.Contains(got.Message, c.says) {
 			t.Errorf("%s: got %s %s: %s, want %s with %q", c.what, got.Name, got.Status, got.Message, c.want, c.says)
 		}
@@ -114,9 +122,16 @@ func TestDialEnds(t *testing.T) {
 	defer close(stop)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	got := dial(ctx, vars("SANDBOXER_PORT", addr, "SANDBOXER_ID", testID, "SANDBOXER_NONCE", testNonce))
+	got := dial(ctx, recordIn(t, t.TempDir(), testID, testNonce), addr)
 	if got.Status != sandboxer.Fail || !strings.Contains(got.Message, "timeout") {
 		t.Errorf("a server that says nothing: got %s: %s, want fail with a timeout", got.Status, got.Message)
+	}
+}
+
+func TestDialWithoutRecord(t *testing.T) {
+	got := dial(t.Context(), t.TempDir(), "127.0.0.1:1")
+	if got.Status != sandboxer.Errored || !strings.Contains(got.Message, recordFile) {
+		t.Errorf("got %s: %s, want error with %q", got.Status, got.Message, recordFile)
 	}
 }
 
