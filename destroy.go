@@ -29,8 +29,8 @@ const destroyLimit = 10 * time.Minute
 // could not be removed: then the next Destroy goes on from there.
 func (b *Sandboxer) Destroy(ctx context.Context, host Host, ref ID) (SandboxStatus, error) {
 	status, err := b.destroy(ctx, host, ref)
-	if err != nil {
-		return status, err
+	if err != nil || status.Telemetry.DestroyDelta == nil {
+		return status, err // nothing was done: the report of what was stands
 	}
 	return b.export(ctx, host, status)
 }
@@ -235,7 +235,7 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 			t.Canary.Add(leakCheck(left))
 		}
 	}
-	status.State, status.Reason = StateDestroyed, nil
+	status.State, status.Reason, status.Ports = StateDestroyed, nil, []Port{}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package sandboxer
 
 import (
 	"archive/tar"
+	"bufio"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,7 +35,12 @@ func (u *upload) stream() io.Reader {
 	r, w := io.Pipe()
 	u.pipe, u.made = r, make(chan error, 1)
 	go func() {
-		err := u.write(w)
+		// Compression writes in crumbs, and each one would be a packet.
+		whole := bufio.NewWriterSize(w, 64<<10)
+		err := u.write(whole)
+		if err == nil {
+			err = whole.Flush()
+		}
 		w.CloseWithError(err)
 		u.made <- err
 	}()

@@ -138,6 +138,9 @@ func (b *Sandboxer) statusOf(host Host, obs Observation, s *Sandbox) (SandboxSta
 	if rec != nil {
 		status.describe(rec)
 	}
+	if s == nil {
+		status.Ports = []Port{}
+	}
 	t := &status.Telemetry
 	t.Inventory, t.StaleCandidates = &obs.Inventory, FindStale(obs, StalePolicy{}).StaleCandidates
 	t.Admission = Admit(obs.Snapshot)
