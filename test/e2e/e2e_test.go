@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/canary"
 	"github.com/tegwick/sand-boxer/engine"
@@ -67,26 +69,32 @@ func places() []place {
 				t.Cleanup(func() { h.Close() })
 				return h
 			},
-			sh: func(t *testing.T, command string) string { return lab.Open(t).SSH(t, alias, command) },
+			sh: func(t *testing.T, command string) string {
+				return output(t, "ssh", "-F", lab.Open(t).SSHConfig, alias, command)
+			},
 		}
 	}
 	local := func(engine string) place {
 		return place{
 			name: "local/" + engine, engine: engine,
 			host: func(*testing.T) sandboxer.Host { return localhost.Host{} },
-			sh: func(t *testing.T, command string) string {
-				out, err := exec.Command("sh", "-c", command).Output()
-				if err != nil {
-					t.Fatalf("%s: %v", command, err)
-				}
-				return string(out)
-			},
+			sh:   func(t *testing.T, command string) string { return output(t, "sh", "-c", command) },
 		}
 	}
 	return []place{
 		local("docker"), local("process"), ssh("lab-root", "docker"), ssh("lab-docker", "docker"),
 		ssh("lab-fish", "process"), ssh("lab-tcsh", "process"),
 	}
+}
+
+// output runs a command, in a clean-up too, where the test's context is over.
+func output(t *testing.T, argv ...string) string {
+	t.Helper()
+	out, err := exec.Command(argv[0], argv[1:]...).Output()
+	if err != nil {
+		t.Fatalf("%q: %v", argv, err)
+	}
+	return string(out)
 }
 
 // newBox returns a Sandboxer with a root and artifacts of its own.
@@ -219,8 +227,8 @@ func checkInspect(t *testing.T, box *sandboxer.Sandboxer, host sandboxer.Host, s
 		*now.CPU.LogicalCount != *after.CPU.LogicalCount || *now.Identity.MachineID != *after.Identity.MachineID {
 		t.Errorf("inspect host does not agree with the create report: %+v and %+v", now.Identity, after.Identity)
 	}
-	if a, b := now.ContainersRunning(), after.ContainersRunning(); a == nil || b == nil || *a != *b {
-		t.Errorf("containers running: got %v and %v, want the same", a, b)
+	if diff := cmp.Diff(after.ContainersRunning(), now.ContainersRunning()); diff != "" {
+		t.Errorf("containers running, -create +inspect:\n%s", diff)
 	}
 	found := obs.Inventory.Find(s.SandboxID)
 	if found == nil || found.State != sandboxer.StateReady || len(found.Resources) == 0 {
