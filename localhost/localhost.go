@@ -54,11 +54,11 @@ func (h Host) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, err
 		dir = homeDir()
 	}
 	p, refused, err := start(cmd, dir, environ(cmd.Env, dir))
-	if err != nil {
-		return sandboxer.Result{ExitCode: -1}, notStarted(err)
-	}
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return refused.result(cmd)
+	case err != nil:
+		return sandboxer.Result{ExitCode: -1}, notStarted(err)
 	}
 	return p.wait(ctx)
 }

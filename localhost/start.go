@@ -32,8 +32,8 @@ func (r *refusal) result(cmd sandboxer.Cmd) (sandboxer.Result, error) {
 }
 
 // start starts cmd as the leader of a process group of its own. It returns a
-// process, or the reason for which a shell would have exited with 126 or 127,
-// or an error where this machine could not even try.
+// process; or the reason for which a shell would have exited with 126 or 127;
+// or only an error, where this machine could not even try.
 func start(cmd sandboxer.Cmd, dir string, env []string) (*process, *refusal, error) {
 	path, refused := find(cmd.Args[0], lookup(env, "PATH"), dir)
 	if refused != nil {
@@ -52,10 +52,10 @@ func start(cmd sandboxer.Cmd, dir string, env []string) (*process, *refusal, err
 	}
 	if err != nil {
 		p.closeOwn()
-		if refused := refusalFor(cmd.Args[0], err); refused != nil {
-			return nil, refused, nil
+		if _, dirErr := os.Stat(dir); dirErr != nil { // the kernel has one errno for both
+			return nil, nil, dirErr
 		}
-		return nil, nil, err
+		return nil, refusalFor(cmd.Args[0], err), err
 	}
 	p.begin(proc, cmd.Stdin)
 	return p, nil, nil
@@ -64,10 +64,6 @@ func start(cmd sandboxer.Cmd, dir string, env []string) (*process, *refusal, err
 // refusalFor tells errors of a program from those of the machine, of which
 // the latter, such as a full process table, give nil.
 func refusalFor(name string, err error) *refusal {
-	var at *os.PathError
-	if errors.As(err, &at) && at.Op == "chdir" {
-		return nil
-	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return nil

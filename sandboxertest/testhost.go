@@ -18,14 +18,8 @@ const ruleTimeout = 90 * time.Second
 // A rule is one promise of sandboxer.Host, and how it is put to the test.
 type rule struct {
 	name  string
-	why   string // what a caller relies on; printed when the rule is broken
 	check func(ctx context.Context, h sandboxer.Host) error
-}
-
-// hostRules returns every promise, in the order of the documentation of
-// sandboxer.Host and sandboxer.Cmd.
-func hostRules() []rule {
-	return slices.Concat(argRules(), envRules(), stdinRules(), exitRules(), outputRules(), cancelRules())
+	why   string // what a caller relies on; printed when the rule is broken
 }
 
 // TestHost checks that a Host keeps every promise of sandboxer.Host. It calls
@@ -43,7 +37,7 @@ func TestHost(t *testing.T, newHost func(t *testing.T) sandboxer.Host) {
 		t.Error("Name: got an empty string, want what the caller called the host")
 	}
 	t.Run("rules", func(t *testing.T) { // waits for its parallel parts
-		for _, r := range hostRules() {
+		for _, r := range hostRules {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()
 				ctx, cancel := context.WithTimeout(t.Context(), ruleTimeout)
@@ -74,6 +68,13 @@ func output(ctx context.Context, h sandboxer.Host, cmd sandboxer.Cmd) (string, e
 		return "", fmt.Errorf("%s: got exit %d, signal %q, stderr %q, want success", describe(cmd), res.ExitCode, res.Signal, short(string(res.Stderr)))
 	}
 	return string(res.Stdout), nil
+}
+
+// cleanUp runs a command whatever has become of the rule, and of itself.
+func cleanUp(ctx context.Context, h sandboxer.Host, args ...string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	_, _ = h.Run(ctx, sandboxer.Cmd{Args: args})
 }
 
 // same is output, compared.

@@ -10,63 +10,47 @@ import (
 	sandboxer "github.com/tegwick/sand-boxer"
 )
 
-func exitRules() []rule {
-	return []rule{{
-		"exit codes are data",
-		"err is nil if the command ran to its end, whatever its exit code; none has a second meaning",
-		func(ctx context.Context, h sandboxer.Host) error {
-			var all error
-			for _, code := range []int{0, 1, 2, 3, 63, 64, 124, 125, 126, 127, 128, 129, 130, 137, 143, 254, 255} {
-				all = errors.Join(all, exits(ctx, h, shell(fmt.Sprintf("echo exiting >&2; exit %d", code)), code))
-			}
-			return all
-		},
-	}, {
-		"a program that is not there",
-		"the host was reached and has answered: exit code 127, as in a shell, with a message that names it",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return errors.Join(
-				exits(ctx, h, sandboxer.Cmd{Args: []string{"sbx-no-such-program", "x"}}, 127),
-				exits(ctx, h, sandboxer.Cmd{Args: []string{"/nonexistent/sbx-no-such-program"}}, 127),
-			)
-		},
-	}, {
-		"a program that cannot be executed",
-		"exit code 126, as in a shell, with a message that names it",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return exits(ctx, h, sandboxer.Cmd{Args: []string{"/dev/null"}}, 126)
-		},
-	}, {
-		"a script without #!",
-		"it is run by sh, as a shell would",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return withDir(ctx, h, func(dir string) error {
-				if _, err := output(ctx, h, shell(`echo 'echo "ran $1"' >"$1/tool"; chmod +x "$1/tool"`, dir)); err != nil {
-					return err
-				}
-				return same(ctx, h, sandboxer.Cmd{Args: []string{dir + "/tool", "it"}}, "ran it\n")
-			})
-		},
-	}, {
-		"a command that a signal ends",
-		"ExitCode is -1, and Signal its name where the host can tell",
-		func(ctx context.Context, h sandboxer.Host) error {
-			var all error
-			for _, sig := range []string{"KILL", "TERM"} {
-				res, err := h.Run(ctx, shell("kill -"+sig+" $$; sleep 60"))
-				if err != nil || res.ExitCode != -1 || res.Signal != sig && res.Signal != "" {
-					all = errors.Join(all, fmt.Errorf("SIG%s: got exit %d, signal %q, %v, want -1, %q, no error", sig, res.ExitCode, res.Signal, err, sig))
-				}
-			}
-			return all
-		},
-	}, {
-		"a child that a signal ends",
-		"a shell's 128+n is an exit code like others, not a signal",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return exits(ctx, h, shell(`sh -c 'kill -KILL $$'; echo over >&2; exit 137`), 137)
-		},
-	}}
+func exitCodes(ctx context.Context, h sandboxer.Host) error {
+	var all error
+	for _, code := range []int{0, 1, 2, 3, 63, 64, 124, 125, 126, 127, 128, 129, 130, 137, 143, 254, 255} {
+		all = errors.Join(all, exits(ctx, h, shell(fmt.Sprintf("echo exiting >&2; exit %d", code)), code))
+	}
+	return all
+}
+
+func exitNotFound(ctx context.Context, h sandboxer.Host) error {
+	return errors.Join(
+		exits(ctx, h, sandboxer.Cmd{Args: []string{"sbx-no-such-program", "x"}}, 127),
+		exits(ctx, h, sandboxer.Cmd{Args: []string{"/nonexistent/sbx-no-such-program"}}, 127),
+	)
+}
+
+func exitNotExecutable(ctx context.Context, h sandboxer.Host) error {
+	return exits(ctx, h, sandboxer.Cmd{Args: []string{"/dev/null"}}, 126)
+}
+
+func exitScript(ctx context.Context, h sandboxer.Host) error {
+	return withDir(ctx, h, func(dir string) error {
+		if _, err := output(ctx, h, shell(`echo 'echo "ran $1"' >"$1/tool"; chmod +x "$1/tool"`, dir)); err != nil {
+			return err
+		}
+		return same(ctx, h, sandboxer.Cmd{Args: []string{dir + "/tool", "it"}}, "ran it\n")
+	})
+}
+
+func exitSignal(ctx context.Context, h sandboxer.Host) error {
+	var all error
+	for _, sig := range []string{"KILL", "TERM"} {
+		res, err := h.Run(ctx, shell("kill -"+sig+" $$; sleep 60"))
+		if err != nil || res.ExitCode != -1 || res.Signal != sig && res.Signal != "" {
+			all = errors.Join(all, fmt.Errorf("SIG%s: got exit %d, signal %q, %v, want -1, %q, no error", sig, res.ExitCode, res.Signal, err, sig))
+		}
+	}
+	return all
+}
+
+func exitChildSignal(ctx context.Context, h sandboxer.Host) error {
+	return exits(ctx, h, shell(`sh -c 'kill -KILL $$'; echo over >&2; exit 137`), 137)
 }
 
 // exits checks a command's exit code, and that a failure has said something.
@@ -81,106 +65,82 @@ func exits(ctx context.Context, h sandboxer.Host, cmd sandboxer.Cmd, code int) e
 	return nil
 }
 
-func cancelRules() []rule {
-	return []rule{{
-		"a context that has ended already",
-		"nothing is started: it is safe to run the command again",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return withDir(ctx, h, func(dir string) error {
-				ended, cancel := context.WithCancel(ctx)
-				cancel()
-				_, err := h.Run(ended, shell(`: >"$1/ran"`, dir))
-				he, bad := hostError(h, err)
-				if bad != nil {
-					return bad
-				}
-				if he.Started || !errors.Is(err, context.Canceled) {
-					return fmt.Errorf("got %v (Started %v), want context.Canceled, never started", err, he.Started)
-				}
-				_, err = output(ctx, h, shell(`test ! -e "$1/ran"`, dir))
-				return err
-			})
-		},
-	}, {
-		"cancelled",
-		"the command is gone when Run returns, and Killed says that this was seen",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return dies(ctx, h, shell("echo $$; exec sleep 300"))
-		},
-	}, {
-		"cancelled, deaf to SIGTERM",
-		"SIGKILL follows after Grace",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return dies(ctx, h, shell(`trap "" TERM; echo $$; while :; do sleep 1; done`))
-		},
-	}, {
-		"cancelled, with a child deaf to SIGTERM",
-		"the whole process group goes, not only its leader",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return dies(ctx, h, shell(`(trap "" TERM; while :; do sleep 1; done) & echo $!; wait`))
-		},
-	}, {
-		"cancelled, with something in the background",
-		"what the command has left in its process group goes too",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return dies(ctx, h, shell(`sleep 300 >/dev/null 2>&1 & echo $!; sleep 300`))
-		},
-	}, {
-		"cancelled, with an input that never comes",
-		"a Read that blocks does not hold the call",
-		func(ctx context.Context, h sandboxer.Host) error {
-			cmd := shell("echo $$; cat >/dev/null; sleep 300")
-			cmd.Stdin = silence{ctx}
-			return dies(ctx, h, cmd)
-		},
-	}, {
-		"a deadline",
-		"errors.Is(err, ctx.Err()) holds for deadlines as for cancellation",
-		func(ctx context.Context, h sandboxer.Host) error {
-			short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-			defer cancel()
-			cmd := shell("sleep 300")
-			cmd.Grace = 100 * time.Millisecond
-			_, err := h.Run(short, cmd)
-			if _, bad := hostError(h, err); bad != nil || !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("got %v, %w, want context.DeadlineExceeded", err, bad)
-			}
-			return nil
-		},
-	}, {
-		"time to tidy up",
-		"a command that handles SIGTERM has Grace to end by itself, once: it gets one SIGTERM, and its last output arrives",
-		func(ctx context.Context, h sandboxer.Host) error {
-			script := `trap 'n=x$n' TERM; echo ready; i=0; while [ -z "$n" ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done; sleep 0.5; echo "bye $n"`
-			got, _, err := cancelOnceReady(ctx, h, shell(script), 20*time.Second)
-			if err != nil {
-				return err
-			}
-			if got != "ready\nbye x\n" {
-				return fmt.Errorf("got output %q, want %q", got, "ready\nbye x\n")
-			}
-			return nil
-		},
-	}, {
-		"others are left alone",
-		"the end of one command's context is no business of the others",
-		func(ctx context.Context, h sandboxer.Host) error {
-			other := make(chan error, 1)
-			go func() { other <- same(ctx, h, shell("sleep 2; echo still here"), "still here\n") }()
-			return errors.Join(dies(ctx, h, shell("echo $$; exec sleep 300")), <-other)
-		},
-	}, {
-		"cancelled again and again",
-		"a cancelled command leaves nothing behind that a later one would lack",
-		func(ctx context.Context, h sandboxer.Host) error {
-			for i := range 15 {
-				if err := dies(ctx, h, shell("echo $$; exec sleep 300")); err != nil {
-					return fmt.Errorf("time %d: %w", i+1, err)
-				}
-			}
-			return same(ctx, h, shell("echo fine"), "fine\n")
-		},
-	}}
+func cancelBefore(ctx context.Context, h sandboxer.Host) error {
+	return withDir(ctx, h, func(dir string) error {
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := h.Run(ended, shell(`: >"$1/ran"`, dir))
+		he, bad := hostError(h, err)
+		if bad != nil {
+			return bad
+		}
+		if he.Started || !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("got %v (Started %v), want context.Canceled, never started", err, he.Started)
+		}
+		_, err = output(ctx, h, shell(`test ! -e "$1/ran"`, dir))
+		return err
+	})
+}
+
+func cancelRunning(ctx context.Context, h sandboxer.Host) error {
+	return dies(ctx, h, shell("echo $$; exec sleep 300"))
+}
+
+func cancelDeaf(ctx context.Context, h sandboxer.Host) error {
+	return dies(ctx, h, shell(`trap "" TERM; echo $$; while :; do sleep 1; done`))
+}
+
+func cancelDeafChild(ctx context.Context, h sandboxer.Host) error {
+	return dies(ctx, h, shell(`(trap "" TERM; while :; do sleep 1; done) & echo $!; wait`))
+}
+
+func cancelBackground(ctx context.Context, h sandboxer.Host) error {
+	return dies(ctx, h, shell(`sleep 300 >/dev/null 2>&1 & echo $!; sleep 300`))
+}
+
+func cancelBlockedInput(ctx context.Context, h sandboxer.Host) error {
+	cmd := shell("echo $$; cat >/dev/null; sleep 300")
+	cmd.Stdin = silence{ctx}
+	return dies(ctx, h, cmd)
+}
+
+func cancelDeadline(ctx context.Context, h sandboxer.Host) error {
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	cmd := shell("sleep 300")
+	cmd.Grace = 100 * time.Millisecond
+	_, err := h.Run(short, cmd)
+	if _, bad := hostError(h, err); bad != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("got %v, %w, want context.DeadlineExceeded", err, bad)
+	}
+	return nil
+}
+
+func cancelGrace(ctx context.Context, h sandboxer.Host) error {
+	script := `trap 'n=x$n' TERM; echo ready; i=0; while [ -z "$n" ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done; sleep 0.5; echo "bye $n"`
+	got, _, err := cancelOnceReady(ctx, h, shell(script), 20*time.Second)
+	if err != nil {
+		return err
+	}
+	if got != "ready\nbye x\n" {
+		return fmt.Errorf("got output %q, want %q", got, "ready\nbye x\n")
+	}
+	return nil
+}
+
+func cancelOnlyOne(ctx context.Context, h sandboxer.Host) error {
+	other := make(chan error, 1)
+	go func() { other <- same(ctx, h, shell("sleep 2; echo still here"), "still here\n") }()
+	return errors.Join(dies(ctx, h, shell("echo $$; exec sleep 300")), <-other)
+}
+
+func cancelAgain(ctx context.Context, h sandboxer.Host) error {
+	for i := range 15 {
+		if err := dies(ctx, h, shell("echo $$; exec sleep 300")); err != nil {
+			return fmt.Errorf("time %d: %w", i+1, err)
+		}
+	}
+	return same(ctx, h, shell("echo fine"), "fine\n")
 }
 
 // dies starts a command that prints a process id, cancels it, and checks that

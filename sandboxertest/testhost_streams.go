@@ -13,188 +13,148 @@ import (
 	sandboxer "github.com/tegwick/sand-boxer"
 )
 
-func stdinRules() []rule {
-	return []rule{{
-		"no input is an empty input",
-		"a nil Stdin ends at once: a command that reads does not hang",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return same(ctx, h, shell("cat; echo end"), "end\n")
-		},
-	}, {
-		"input arrives byte for byte",
-		"Stdin is binary data of any length, and all of it is the command's: nothing of the host's own machinery reads it",
-		func(ctx context.Context, h sandboxer.Host) error {
-			data := pattern(3 << 20)
-			return errors.Join(
-				same(ctx, h, sandboxer.Cmd{Args: []string{"cat"}, Stdin: bytes.NewReader(data)}, string(data)),
-				same(ctx, h, sandboxer.Cmd{Args: []string{"cat"}, Stdin: strings.NewReader("x")}, "x"),
-				same(ctx, h, sandboxer.Cmd{Args: []string{"cat"}, Stdin: strings.NewReader("")}, ""),
-			)
-		},
-	}, {
-		"input that nobody reads",
-		"a command that exits without reading its input has not failed",
-		func(ctx context.Context, h sandboxer.Host) error {
-			cmd := shell("echo done")
-			cmd.Stdin = bytes.NewReader(pattern(8 << 20))
-			return same(ctx, h, cmd, "done\n")
-		},
-	}, {
-		"input that never ends",
-		"a command that has read what it wanted ends the call",
-		func(ctx context.Context, h sandboxer.Host) error {
-			cmd := shell("read line; echo got $line")
-			cmd.Stdin = repeat("again\n")
-			return same(ctx, h, cmd, "got again\n")
-		},
-	}, {
-		"input that never comes",
-		"a Read that blocks does not hold the call once the command has ended",
-		func(ctx context.Context, h sandboxer.Host) error {
-			r, w := io.Pipe()
-			defer w.Close()
-			cmd := shell("echo done")
-			cmd.Stdin = r
-			return same(ctx, h, cmd, "done\n")
-		},
-	}, {
-		"input that fails",
-		"an error of Stdin is reported once the command has ended: cut input must not pass for the whole",
-		func(ctx context.Context, h sandboxer.Host) error {
-			broken := errors.New("broken reader")
-			cmd := shell("cat >/dev/null; exit 3")
-			cmd.Stdin = io.MultiReader(strings.NewReader("half"), failingReader{broken})
-			return endsWith(ctx, h, cmd, 3, broken)
-		},
-	}}
+func stdinNil(ctx context.Context, h sandboxer.Host) error {
+	return same(ctx, h, shell("cat; echo end"), "end\n")
 }
 
-func outputRules() []rule {
-	return []rule{{
-		"two streams",
-		"standard output and standard error are kept apart, byte for byte",
-		func(ctx context.Context, h sandboxer.Host) error {
-			res, err := h.Run(ctx, shell(`printf 'o\000\377'; printf 'e\000\376' >&2`))
-			if err != nil || string(res.Stdout) != "o\x00\xff" || string(res.Stderr) != "e\x00\xfe" {
-				return fmt.Errorf("got %q, %q, %v, want %q, %q, no error", res.Stdout, res.Stderr, err, "o\x00\xff", "e\x00\xfe")
-			}
-			return nil
-		},
-	}, {
-		"much output on both streams",
-		"both streams are drained all the time: a command never waits for a reader",
-		func(ctx context.Context, h sandboxer.Host) error {
-			return muchOutput(ctx, h, nil, nil)
-		},
-	}, {
-		"much output for writers",
-		"what goes to Stdout and Stderr of Cmd is complete, and is not captured as well",
-		func(ctx context.Context, h sandboxer.Host) error {
-			var out, errs bytes.Buffer
-			return muchOutput(ctx, h, &out, &errs)
-		},
-	}, {
-		"more output than is kept",
-		"of a stream, the first and the last MaxCapture/2 bytes are kept, and Truncated says so",
-		func(ctx context.Context, h sandboxer.Host) error {
-			data := pattern(sandboxer.MaxCapture + 1<<20 + 7)
-			half := sandboxer.MaxCapture / 2
-			res, err := h.Run(ctx, sandboxer.Cmd{Args: []string{"cat"}, Stdin: bytes.NewReader(data)})
-			switch want := append(bytes.Clone(data[:half]), data[len(data)-half:]...); {
-			case err != nil || res.ExitCode != 0:
-				return fmt.Errorf("got exit %d, %v, want success", res.ExitCode, err)
-			case !res.Truncated:
-				return errors.New("got Truncated false, want true")
-			case !bytes.Equal(res.Stdout, want):
-				return fmt.Errorf("got %s, want both ends", difference(string(res.Stdout), string(want)))
-			}
-			return nil
-		},
-	}, {
-		"exactly as much output as is kept",
-		"Truncated is true only if something is missing",
-		func(ctx context.Context, h sandboxer.Host) error {
-			data := pattern(sandboxer.MaxCapture)
-			res, err := h.Run(ctx, sandboxer.Cmd{Args: []string{"cat"}, Stdin: bytes.NewReader(data)})
-			if err != nil || res.Truncated || !bytes.Equal(res.Stdout, data) {
-				return fmt.Errorf("got %d bytes, Truncated %v, %v, want %d, false, no error", len(res.Stdout), res.Truncated, err, len(data))
-			}
-			return nil
-		},
-	}, {
-		"output arrives as it is made",
-		"a Writer sees output while the command runs, and Stdin can answer it",
-		func(ctx context.Context, h sandboxer.Host) error {
-			r, w := io.Pipe()
-			cmd := shell("echo ready; cat")
-			cmd.Stdin = r
-			var got bytes.Buffer
-			cmd.Stdout = writerFunc(func(p []byte) (int, error) {
-				if got.Len() == 0 {
-					go func() { io.WriteString(w, "answer\n"); w.Close() }()
-				}
-				return got.Write(p)
-			})
-			if _, err := output(ctx, h, cmd); err != nil {
-				return err
-			}
-			if got.String() != "ready\nanswer\n" {
-				return fmt.Errorf("got %q, want %q", got.String(), "ready\nanswer\n")
-			}
-			return nil
-		},
-	}, {
-		"a writer that fails",
-		"it does not stop the command; its error is returned when that has ended, beside the Result",
-		func(ctx context.Context, h sandboxer.Host) error {
-			broken := errors.New("broken writer")
-			cmd := shell(`i=0; while [ $i -lt 500 ]; do printf "$1"; printf x >&2; i=$((i+1)); done; exit 4`, strings.Repeat("x", 1024))
-			cmd.Stdout = writerFunc(func([]byte) (int, error) { return 0, broken })
-			return endsWith(ctx, h, cmd, 4, broken)
-		},
-	}, {
-		"something left in the background keeps the output open",
-		"the call ends with the command; OutputIncomplete says that more may have been written",
-		func(ctx context.Context, h sandboxer.Host) error {
-			start := time.Now()
-			res, err := h.Run(ctx, shell("sleep 60 & echo $!; exit 7"))
-			took := time.Since(start)
-			defer h.Run(context.WithoutCancel(ctx), sandboxer.Cmd{Args: []string{"kill", strings.TrimSpace(string(res.Stdout))}})
-			if err != nil || res.ExitCode != 7 || !res.OutputIncomplete || took > 30*time.Second {
-				return fmt.Errorf("got exit %d, OutputIncomplete %v, %v after %v, want 7, true, no error, in seconds", res.ExitCode, res.OutputIncomplete, err, took)
-			}
-			return nil
-		},
-	}, {
-		"something left in the background lets go of the output",
-		"a daemon that redirects its streams does not delay the call, and outlives it",
-		func(ctx context.Context, h sandboxer.Host) error {
-			res, err := h.Run(ctx, shell("sleep 60 </dev/null >/dev/null 2>&1 & echo $!"))
-			pid := strings.TrimSpace(string(res.Stdout))
-			defer h.Run(context.WithoutCancel(ctx), sandboxer.Cmd{Args: []string{"kill", pid}})
-			if err != nil || res.OutputIncomplete {
-				return fmt.Errorf("got OutputIncomplete %v, %v, want false, no error", res.OutputIncomplete, err)
-			}
-			_, err = output(ctx, h, sandboxer.Cmd{Args: []string{"kill", "-0", pid}})
-			return err
-		},
-	}, {
-		"sixteen commands at once",
-		"Run is safe for concurrent use, and a command gets its own streams",
-		func(ctx context.Context, h sandboxer.Host) error {
-			errs := make([]error, 16)
-			var all sync.WaitGroup
-			for i := range errs {
-				all.Go(func() {
-					cmd := shell(`cat; echo "$1"; echo "$1" >&2`, fmt.Sprint(i))
-					cmd.Stdin = strings.NewReader(strings.Repeat(fmt.Sprintln(i), 5000))
-					errs[i] = same(ctx, h, cmd, strings.Repeat(fmt.Sprintln(i), 5001))
-				})
-			}
-			all.Wait()
-			return errors.Join(errs...)
-		},
-	}}
+func stdinVerbatim(ctx context.Context, h sandboxer.Host) error {
+	data := pattern(3 << 20)
+	return errors.Join(
+		same(ctx, h, sandboxer.Cmd{Args: []string{"cat"}, Stdin: bytes.NewReader(data)}, string(data)),
+		same(ctx, h, sandboxer.Cmd{Args: []string{"cat"}, Stdin: strings.NewReader("x")}, "x"),
+		same(ctx, h, sandboxer.Cmd{Args: []string{"cat"}, Stdin: strings.NewReader("")}, ""),
+	)
+}
+
+func stdinIgnored(ctx context.Context, h sandboxer.Host) error {
+	cmd := shell("echo done")
+	cmd.Stdin = bytes.NewReader(pattern(8 << 20))
+	return same(ctx, h, cmd, "done\n")
+}
+
+func stdinEndless(ctx context.Context, h sandboxer.Host) error {
+	cmd := shell("read line; echo got $line")
+	cmd.Stdin = repeat("again\n")
+	return same(ctx, h, cmd, "got again\n")
+}
+
+func stdinBlocked(ctx context.Context, h sandboxer.Host) error {
+	r, w := io.Pipe()
+	defer w.Close()
+	cmd := shell("echo done")
+	cmd.Stdin = r
+	return same(ctx, h, cmd, "done\n")
+}
+
+func stdinFails(ctx context.Context, h sandboxer.Host) error {
+	broken := errors.New("broken reader")
+	cmd := shell("cat >/dev/null; exit 3")
+	cmd.Stdin = io.MultiReader(strings.NewReader("half"), failingReader{broken})
+	return endsWith(ctx, h, cmd, 3, broken)
+}
+
+func outputApart(ctx context.Context, h sandboxer.Host) error {
+	res, err := h.Run(ctx, shell(`printf 'o\000\377'; printf 'e\000\376' >&2`))
+	if err != nil || string(res.Stdout) != "o\x00\xff" || string(res.Stderr) != "e\x00\xfe" {
+		return fmt.Errorf("got %q, %q, %v, want %q, %q, no error", res.Stdout, res.Stderr, err, "o\x00\xff", "e\x00\xfe")
+	}
+	return nil
+}
+
+func outputMuch(ctx context.Context, h sandboxer.Host) error {
+	return muchOutput(ctx, h, nil, nil)
+}
+
+func outputMuchWritten(ctx context.Context, h sandboxer.Host) error {
+	var out, errs bytes.Buffer
+	return muchOutput(ctx, h, &out, &errs)
+}
+
+func outputTruncated(ctx context.Context, h sandboxer.Host) error {
+	data := pattern(sandboxer.MaxCapture + 1<<20 + 7)
+	half := sandboxer.MaxCapture / 2
+	res, err := h.Run(ctx, sandboxer.Cmd{Args: []string{"cat"}, Stdin: bytes.NewReader(data)})
+	switch want := append(bytes.Clone(data[:half]), data[len(data)-half:]...); {
+	case err != nil || res.ExitCode != 0:
+		return fmt.Errorf("got exit %d, %v, want success", res.ExitCode, err)
+	case !res.Truncated:
+		return errors.New("got Truncated false, want true")
+	case !bytes.Equal(res.Stdout, want):
+		return fmt.Errorf("got %s, want both ends", difference(string(res.Stdout), string(want)))
+	}
+	return nil
+}
+
+func outputJustFits(ctx context.Context, h sandboxer.Host) error {
+	data := pattern(sandboxer.MaxCapture)
+	res, err := h.Run(ctx, sandboxer.Cmd{Args: []string{"cat"}, Stdin: bytes.NewReader(data)})
+	if err != nil || res.Truncated || !bytes.Equal(res.Stdout, data) {
+		return fmt.Errorf("got %d bytes, Truncated %v, %v, want %d, false, no error", len(res.Stdout), res.Truncated, err, len(data))
+	}
+	return nil
+}
+
+func outputAtOnce(ctx context.Context, h sandboxer.Host) error {
+	r, w := io.Pipe()
+	cmd := shell("echo ready; cat")
+	cmd.Stdin = r
+	var got bytes.Buffer
+	cmd.Stdout = writerFunc(func(p []byte) (int, error) {
+		if got.Len() == 0 {
+			go func() { io.WriteString(w, "answer\n"); w.Close() }()
+		}
+		return got.Write(p)
+	})
+	if _, err := output(ctx, h, cmd); err != nil {
+		return err
+	}
+	if got.String() != "ready\nanswer\n" {
+		return fmt.Errorf("got %q, want %q", got.String(), "ready\nanswer\n")
+	}
+	return nil
+}
+
+func outputWriterFails(ctx context.Context, h sandboxer.Host) error {
+	broken := errors.New("broken writer")
+	cmd := shell(`i=0; while [ $i -lt 500 ]; do printf "$1"; printf x >&2; i=$((i+1)); done; exit 4`, strings.Repeat("x", 1024))
+	cmd.Stdout = writerFunc(func([]byte) (int, error) { return 0, broken })
+	return endsWith(ctx, h, cmd, 4, broken)
+}
+
+func outputHeldOpen(ctx context.Context, h sandboxer.Host) error {
+	start := time.Now()
+	res, err := h.Run(ctx, shell("sleep 60 & echo $!; exit 7"))
+	took := time.Since(start)
+	defer cleanUp(ctx, h, "kill", strings.TrimSpace(string(res.Stdout)))
+	if err != nil || res.ExitCode != 7 || !res.OutputIncomplete || took > 30*time.Second {
+		return fmt.Errorf("got exit %d, OutputIncomplete %v, %v after %v, want 7, true, no error, in seconds", res.ExitCode, res.OutputIncomplete, err, took)
+	}
+	return nil
+}
+
+func outputLetGo(ctx context.Context, h sandboxer.Host) error {
+	res, err := h.Run(ctx, shell("sleep 60 </dev/null >/dev/null 2>&1 & echo $!"))
+	pid := strings.TrimSpace(string(res.Stdout))
+	defer cleanUp(ctx, h, "kill", pid)
+	if err != nil || res.OutputIncomplete {
+		return fmt.Errorf("got OutputIncomplete %v, %v, want false, no error", res.OutputIncomplete, err)
+	}
+	_, err = output(ctx, h, sandboxer.Cmd{Args: []string{"kill", "-0", pid}})
+	return err
+}
+
+func sixteenAtOnce(ctx context.Context, h sandboxer.Host) error {
+	errs := make([]error, 16)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			cmd := shell(`cat; echo "$1"; echo "$1" >&2`, fmt.Sprint(i))
+			cmd.Stdin = strings.NewReader(strings.Repeat(fmt.Sprintln(i), 5000))
+			errs[i] = same(ctx, h, cmd, strings.Repeat(fmt.Sprintln(i), 5001))
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // muchOutput writes 2 MiB to each stream, in turns.
