@@ -1,8 +1,8 @@
-// Package engine lists the provisioners that ship with the module and picks
-// among them by name, for the command and for embedders alike.
+// Package engine lists the provisioners that ship with the module.
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,56 +12,57 @@ import (
 	"github.com/tegwick/sand-boxer/process"
 )
 
-// Auto is the name that stands for "the first that answers".
+// Auto is the name by which Select takes what there is.
 const Auto = "auto"
 
-// All returns every provisioner in order of preference: docker with "docker
-// compose", then plain processes, which stand in only where no container
-// engine is installed (see sandboxer.Sandboxer.Create).
+// ErrConflict: the engine and the compose tool chosen do not go together.
+var ErrConflict = errors.New("they contradict each other")
+
+// All returns every provisioner, in order of preference: docker by "docker
+// compose", then plain processes. A Sandboxer takes processes only where no
+// engine is installed.
 func All() []sandboxer.Provisioner {
 	return []sandboxer.Provisioner{compose.Docker{}, process.Provisioner{}}
 }
 
-// Names returns what Select takes for an engine.
-func Names() []string {
-	names := []string{Auto}
-	for _, p := range All() {
-		names = append(names, string(p.Engine()))
+// composeCommand is the compose tool that is driven, as argv.
+var composeCommand = []string{"docker", "compose"}
+
+// Select returns the provisioners that were chosen by the name of an engine,
+// which is that of a sandboxer.Engine or Auto, and by a command for compose,
+// such as "docker compose". An empty string is no choice. What is chosen
+// stands alone: nothing else is fallen back to.
+//
+// An error is always about what was chosen, never about a host; it is
+// ErrConflict where each choice alone would do. The command is split at white
+// space and compared, and never given to a shell.
+func Select(name, command string) ([]sandboxer.Provisioner, error) {
+	argv := strings.Fields(command)
+	tool := sandboxer.Engine("") // the engine that the command belongs to
+	switch {
+	case len(argv) == 0:
+	case slices.Equal(argv, composeCommand):
+		tool = sandboxer.EngineDocker
+	default:
+		return nil, fmt.Errorf("compose command %q: this version drives %q only", command, strings.Join(composeCommand, " "))
 	}
-	return names
+	switch chosen := sandboxer.Engine(name); chosen {
+	case "", Auto:
+		if tool == "" {
+			return All(), nil
+		}
+		return only(tool), nil
+	case sandboxer.EngineDocker, sandboxer.EngineProcess:
+		if tool != "" && tool != chosen {
+			return nil, fmt.Errorf("engine %q and compose command %q: %w", name, command, ErrConflict)
+		}
+		return only(chosen), nil
+	case sandboxer.EnginePodman:
+		return nil, fmt.Errorf("engine %q: this version drives docker by %q only", name, strings.Join(composeCommand, " "))
+	}
+	return nil, fmt.Errorf("engine %q: want auto, docker or process", name)
 }
 
-// Select returns the provisioners for an engine and a compose tool, each of
-// which may be empty: then All is narrowed by the other alone. There is no
-// fallback from what was named. The error is of names that do not exist, or
-// do not go together.
-func Select(engine, composeCmd string) ([]sandboxer.Provisioner, error) {
-	if engine == "" {
-		engine = Auto
-	}
-	if !slices.Contains(Names(), engine) {
-		return nil, fmt.Errorf("unknown engine %q: want one of %s", engine, strings.Join(Names(), ", "))
-	}
-	if composeCmd != "" {
-		// Words, never a shell: the value comes from the environment.
-		if words := strings.Fields(composeCmd); !slices.Equal(words, []string{"docker", "compose"}) {
-			return nil, fmt.Errorf("compose command %q: this version drives %q only", composeCmd, "docker compose")
-		}
-		if engine == Auto {
-			engine = string(sandboxer.EngineDocker)
-		}
-		if engine != string(sandboxer.EngineDocker) {
-			return nil, fmt.Errorf("engine %q does not go with compose command %q", engine, composeCmd)
-		}
-	}
-	if engine == Auto {
-		return All(), nil
-	}
-	var some []sandboxer.Provisioner
-	for _, p := range All() {
-		if string(p.Engine()) == engine {
-			some = append(some, p)
-		}
-	}
-	return some, nil
+func only(engine sandboxer.Engine) []sandboxer.Provisioner {
+	return slices.DeleteFunc(All(), func(p sandboxer.Provisioner) bool { return p.Engine() != engine })
 }
