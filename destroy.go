@@ -104,7 +104,11 @@ func (d *destruction) mayGo() (Script, error) {
 	case Undecided:
 		return "", fmt.Errorf("%s: %s: %w", doing, detail, ErrIncomplete)
 	default:
-		return "", &RefusedError{Doing: doing, Reasons: []Reason{{string(class), detail}}}
+		refused := &RefusedError{Doing: doing, Reasons: []Reason{{string(class), detail}}}
+		if rec := d.s.Evidence.Record; rec != nil && rec.Root != d.before.Inventory.Root {
+			refused.Hint = "it lives elsewhere: --root " + rec.Root
+		}
+		return "", refused
 	}
 	d.rec = *d.s.Evidence.Record
 	dir := d.s.Evidence.Dir

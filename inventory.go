@@ -115,6 +115,7 @@ const (
 	RecordCorrupt  RecordState = "corrupt"  // unreadable, too large, not a regular file, or not about this sandbox
 	RecordForeign  RecordState = "foreign"  // another machine's, user's, or root's
 	RecordMismatch RecordState = "mismatch" // the two records disagree
+	RecordUnknown  RecordState = "unknown"  // it may be there: the answer was cut off before it
 )
 
 // Evidence holds what was read of a sandbox, as it was read.

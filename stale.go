@@ -102,6 +102,9 @@ func FindStale(obs Observation, policy StalePolicy) StaleReport {
 		StaleCandidates: []StaleSandbox{},
 	}
 	for _, s := range obs.Inventory.Sandboxes {
+		if f.elsewhere(s) {
+			continue
+		}
 		if row, stale := f.sandbox(s); stale {
 			report.StaleCandidates = append(report.StaleCandidates, row)
 		}
@@ -136,6 +139,13 @@ type staleFinder struct {
 	obs    Observation
 	policy StalePolicy
 	now    *time.Time
+}
+
+// elsewhere reports whether s is a sandbox of the same user under another
+// root, known here by its registry record alone.
+func (f *staleFinder) elsewhere(s Sandbox) bool {
+	rec := s.Evidence.Record
+	return s.Metadata == RecordMissing && s.Registry == RecordForeign && rec != nil && rec.Root != f.obs.Inventory.Root
 }
 
 func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
@@ -208,8 +218,10 @@ func untrusted(s Sandbox) (StaleClass, string) {
 	case s.Metadata == RecordCorrupt && s.Registry != RecordOK,
 		s.Metadata == RecordMismatch || s.Registry == RecordMismatch,
 		s.Registry == RecordCorrupt,
-		s.Evidence.Record == nil:
+		s.Evidence.Record == nil && s.Metadata != RecordUnknown && s.Registry != RecordUnknown:
 		return Corrupt, detail
+	case s.Metadata == RecordUnknown || s.Registry == RecordUnknown:
+		return Undecided, detail
 	case s.DirPresent == nil:
 		return Undecided, "its directory could not be looked at"
 	}

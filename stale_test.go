@@ -78,6 +78,10 @@ func TestFindStale(t *testing.T) {
 		}, sandboxer.StalePolicy{}, sandboxer.Corrupt, []string{sandboxer.BlockReportOnly}},
 		{"records disagree", 99 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.Metadata = sandboxer.RecordMismatch }, sandboxer.StalePolicy{}, sandboxer.Corrupt, []string{sandboxer.BlockReportOnly}},
 		{"another machine's", 99 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.Metadata = sandboxer.RecordForeign }, sandboxer.StalePolicy{}, sandboxer.Foreign, []string{sandboxer.BlockReportOnly}},
+		{"of another root", 99 * time.Hour, func(_ *sandboxer.Observation, s *box) {
+			s.Metadata, s.Registry, s.DirPresent, s.Evidence.Record.Root = sandboxer.RecordMissing, sandboxer.RecordForeign, &no, "/elsewhere/x"
+		}, sandboxer.StalePolicy{}, "", nil},
+		{"registry cut off", 99 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.Registry = sandboxer.RecordUnknown }, sandboxer.StalePolicy{}, sandboxer.Undecided, []string{sandboxer.BlockReportOnly}},
 		{"metadata lost, registry whole", time.Hour, func(_ *sandboxer.Observation, s *box) { s.Metadata = sandboxer.RecordMissing }, sandboxer.StalePolicy{}, "", nil},
 		{"from the future", 0, func(_ *sandboxer.Observation, s *box) { s.Resources, s.LastActiveAt = nil, ago(-time.Hour) }, sandboxer.StalePolicy{AllowYoung: true}, sandboxer.OrphanDir, []string{sandboxer.BlockTooYoung, sandboxer.BlockClock}},
 		{"clock off", 99 * time.Hour, func(o *sandboxer.Observation, _ *box) { *o.Snapshot.ClockOffsetMS = -400_000 }, sandboxer.StalePolicy{}, sandboxer.Aged, []string{sandboxer.BlockClock}},
