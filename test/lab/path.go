@@ -33,9 +33,16 @@ func PathWithout(t testing.TB, names ...string) string {
 	return bin
 }
 
-// hideEngine empties /run, where engines keep their sockets, for the command
-// that follows the new PATH.
-const hideEngine = `mount -t tmpfs tmpfs /run && PATH=$1 && shift && exec "$@"`
+// hideEngine empties /run, where engines keep their sockets, and hides their
+// programs in the system's directories, which a Host searches whatever PATH
+// is, for the command that follows the new PATH.
+const hideEngine = `mount -t tmpfs tmpfs /run || exit
+for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+	for name in docker dockerd docker-compose podman podman-compose; do
+		[ ! -e "$dir/$name" ] || mount -n --bind /dev/null "$dir/$name" || exit
+	done
+done
+PATH=$1 && shift && exec "$@"`
 
 // WithoutEngine returns what to put before a command so that it sees a machine
 // on which no engine is installed or running: no docker, dockerd or podman in

@@ -19,7 +19,8 @@ func TestPathWithout(t *testing.T) {
 }
 
 func TestWithoutEngine(t *testing.T) {
-	argv := append(lab.WithoutEngine(t), "sh", "-c", `command -v docker dockerd podman; ls /run; echo "$@"`, "sh", "a b")
+	argv := append(lab.WithoutEngine(t), "sh", "-c", `PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
+		command -v docker dockerd podman; ls /run; echo "$@"`, "sh", "a b")
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 	if got := strings.TrimSpace(string(out)); err != nil || got != "a b" {
 		t.Errorf("got %q, %v, want only the argument %q", got, err, "a b")
