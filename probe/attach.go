@@ -267,7 +267,7 @@ func (r *reading) objects(engines ...engine) {
 		}
 	}
 	tcp6 := !r.self.exists["/proc/net/tcp6"] || r.self.opens["/proc/net/tcp6"]
-	if r.sections["tables"].whole && r.self.opens["/proc/net/tcp"] && tcp6 {
+	if r.sections["proc"].whole && r.self.opens["/proc/net/tcp"] && tcp6 {
 		sets[sandboxer.Ports] = r.listening()
 	}
 	inv := &r.obs.Inventory
@@ -371,10 +371,13 @@ func (r *reading) registrySource(a archive) sandboxer.Source {
 	return s
 }
 
+// maxNotes is how many notes of processes the script follows.
+const maxNotes = 5000
+
 // processesSource says whether every note of a process could be followed.
 func (r *reading) processesSource(a archive) sandboxer.Source {
 	s := sandboxer.Source{Name: "processes", Status: sandboxer.SourceComplete}
-	if !a.whole || len(a.process) > 0 && !r.sections["processes"].whole {
+	if !a.whole || !r.sections["proc"].whole || r.self.notes > maxNotes {
 		s.Status = truncated
 	}
 	return s

@@ -28,6 +28,7 @@ type machine struct {
 	env   []string // further environment
 	runs  int
 	bytes []byte // the last answer
+	said  string // what the last command wrote to standard error
 }
 
 // tools is all that the script may need of a host, engines aside.
@@ -95,7 +96,7 @@ func (m *machine) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result,
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	err := c.Run()
-	m.bytes = stdout.Bytes()
+	m.bytes, m.said = stdout.Bytes(), stderr.String()
 	for data := m.bytes; len(data) > 0; { // in pieces, as from a network
 		n := min(len(data), 1000)
 		if _, err := cmd.Stdout.Write(data[:n]); err != nil {
@@ -155,6 +156,25 @@ func (m *machine) put(rec sandboxer.Record, where string) {
 	if where != "directory" {
 		m.write(m.home+"/.local/state/sandboxer/registry/"+id+".json", string(data), 0o600)
 	}
+}
+
+// sh runs a command as the machine would.
+func (m *machine) sh(t testing.TB, script string, args ...string) {
+	t.Helper()
+	c := exec.Command(m.shell[0], append([]string{"-c", script, "sh"}, args...)...)
+	c.Env = []string{"PATH=" + m.bin, "HOME=" + m.home}
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", script, err, out)
+	}
+}
+
+func fsWalk(dir string, visit func(path string, info os.FileInfo)) error {
+	return filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil {
+			visit(path, info)
+		}
+		return err
+	})
 }
 
 func find(t testing.TB, obs sandboxer.Observation, id string) sandboxer.Sandbox {

@@ -71,15 +71,24 @@ func (r *reading) identity() {
 	if s, ok := r.section("user", "identity.user"); ok && s.code == 0 {
 		id.User = nonEmpty(strings.TrimSpace(string(s.body)))
 	}
-	// Uid:	0	0	0	0
-	// which are the real, effective, saved and file system ones
-	if words := strings.Fields(r.files["/proc/self/status"]); len(words) == 5 {
-		id.UID = parseInt(words[2])
-	}
+	id.UID = effectiveUID(r.files["/proc/self/status"])
 	if up := r.line("/proc/uptime"); up != nil {
 		first, _, _ := strings.Cut(*up, " ")
 		id.UptimeSeconds = parseFloat(first)
 	}
+}
+
+// effectiveUID reads a line of /proc/self/status: the real, effective, saved
+// and file system uids.
+//
+//	Uid:	0	0	0	0
+func effectiveUID(status string) *int64 {
+	for line := range strings.Lines(status) {
+		if words := strings.Fields(line); len(words) == 5 && words[0] == "Uid:" {
+			return parseInt(words[2])
+		}
+	}
+	return nil
 }
 
 // osRelease reads os-release(5): shell assignments, some quoted.
@@ -150,12 +159,7 @@ func (r *reading) virtualization() *string {
 
 func (r *reading) machine() {
 	s := &r.obs.Snapshot
-	for _, part := range []string{"cpu", "limits.conntrack", "identity.boot_at", "identity.uid", "network"} {
-		r.section("tables", part)
-	}
-	for _, part := range []string{"load", "memory", "pressure", "limits", "network", "identity", "filesystems"} {
-		r.section("proc", part)
-	}
+	r.section("proc", "cpu", "load", "memory", "pressure", "limits", "network", "identity", "filesystems")
 	r.stat(&s.CPU)
 	r.load()
 	r.memory(&s.Memory)

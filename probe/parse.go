@@ -37,8 +37,6 @@ func parse(out []byte, req request) sandboxer.Observation {
 	r := &reading{request: req, sections: split(out, req.nonce), files: map[string]string{}, why: reasons{}}
 	r.readSelf()
 	r.readFiles("proc")
-	r.readFiles("tables")
-	r.readFiles("processes")
 	r.readFacts()
 	r.mounts = parseMounts(r.files["/proc/self/mountinfo"])
 
@@ -98,6 +96,7 @@ type self struct {
 	storage        string // podman's
 	plugin         bool   // docker's compose plugin is installed
 	processes      *int64
+	notes          int64 // of the process engine
 	tools          map[string]bool
 	exists, opens  map[string]bool
 	roles          []role
@@ -136,6 +135,10 @@ func (r *reading) readSelf() {
 			r.self.storage = value
 		case "compose":
 			r.self.plugin = true
+		case "notes":
+			if n := parseInt(value); n != nil {
+				r.self.notes = *n
+			}
 		case "processes":
 			r.self.processes = parseInt(value)
 		case "tool":

@@ -223,22 +223,24 @@ podman_cli() {
 
 # ---- The machine.
 
+# All there is in small files, and of the large ones not what nobody asks for:
+# interrupts, most of vmstat, and connections, which are sockets in a state
+# other than 0A, listening. What is dropped has a form of its own.
 machine() {
 	begin proc
-	grep -Hs '' /proc/loadavg /proc/uptime /proc/meminfo \
+	# shellcheck disable=SC2086 # pids are words
+	grep -Hsv -e '^intr [0-9]' -e '^softirq [0-9]' -e '^nr_[^ ]* [0-9]*$' -e '^numa_[^ ]* [0-9]*$' -e '^thp_[^ ]* [0-9]*$' \
+		-e '^pg[a-ln-z][^ ]* [0-9]*$' -e '^workingset_[^ ]* [0-9]*$' -e '^compact_[^ ]* [0-9]*$' \
+		-e '^Vm[A-Z][A-Za-z]*:' -e '^Sig[A-Za-z]*:' -e '^Cap[A-Za-z]*:' -e ' 0[1-9B-F] [0-9A-F]*:[0-9A-F]* ' \
+		/proc/stat /proc/vmstat /proc/loadavg /proc/uptime /proc/meminfo /proc/self/status \
 		/proc/pressure/cpu /proc/pressure/memory /proc/pressure/io \
 		/proc/sys/fs/file-nr /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max \
 		/proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max \
 		/proc/sys/kernel/osrelease /proc/sys/kernel/hostname /proc/sys/kernel/arch \
 		/proc/sys/kernel/random/boot_id /etc/machine-id /var/lib/dbus/machine-id \
-		/etc/os-release /usr/lib/os-release /proc/net/sockstat /proc/locks /proc/self/mountinfo \
-		/sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name /run/systemd/container
+		/etc/os-release /usr/lib/os-release /proc/net/sockstat /proc/net/tcp /proc/net/tcp6 /proc/locks \
+		/proc/self/mountinfo /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name /run/systemd/container $pids
 	end proc 0
-	begin tables
-	grep -Hs -e '^cpu' -e '^btime ' -e '^ctxt ' -e '^processes ' -e '^procs_' \
-		-e '^pgmajfault ' -e '^pswpin ' -e '^pswpout ' -e '^oom_kill ' -e '^Uid:' -e ' 0A ' \
-		/proc/stat /proc/vmstat /proc/self/status /proc/net/tcp /proc/net/tcp6
-	end tables 0
 	if [ ! -e /proc/sys/kernel/arch ]; then
 		begin arch
 		uname -m
@@ -274,7 +276,6 @@ beside() {
 
 names=
 count=0
-notes=
 
 unclaimed() {
 	begin unclaimed
@@ -324,23 +325,6 @@ facts() {
 	end facts $?
 }
 
-# The process engine's notes of what it started, as /proc shows that now.
-processes() {
-	set --
-	for file in ./*/.sandboxer/process; do
-		case $file in ./*[!a-z0-9-]*/.sandboxer/process) continue ;; esac
-		if [ -L "$file" ] || [ ! -f "$file" ]; then continue; fi
-		notes=yes
-		read -r pid rest <"$file"
-		case $pid in '' | *[!0-9]*) continue ;; esac
-		set -- "$@" "/proc/$pid/stat"
-		[ $# -lt $few ] && continue
-		grep -Hs '' "$@"
-		set --
-	done
-	[ $# = 0 ] || grep -Hs '' "$@"
-}
-
 # What is stored: only regular files, of one name and no great size, are ever
 # opened. A tar, or several in a row, carries any content; /dev/null is in it
 # as proof that it was made. Too many arguments mean a walk instead.
@@ -349,7 +333,7 @@ records() {
 	if [ "$entered" ]; then
 		set -- ./*/.sandboxer/meta.json
 		[ -e "$1" ] || [ -L "$1" ] || set --
-		if [ "$notes" ]; then set -- "$@" ./*/.sandboxer/process; fi
+		if [ $notes -gt 0 ]; then set -- "$@" ./*/.sandboxer/process; fi
 	fi
 	depth=1
 	if [ $# -gt 20000 ]; then
@@ -369,17 +353,30 @@ records() {
 		end records_gzip $?
 	else
 		begin records
-		stored "$@"
+		(stored "$@")
 		end records $?
 	fi
 }
 
 stored() {
-	find /dev/null "$@" -maxdepth $depth \( -path /dev/null -o -type f -links 1 ! -path './*[!a-z0-9-]*/.sandboxer/*' \( \
+	exec find /dev/null "$@" -maxdepth $depth \( -path /dev/null -o -type f -links 1 ! -path './*[!a-z0-9-]*/.sandboxer/*' \( \
 		-size -17 \( -path './*/.sandboxer/meta.json' -o -path './*/.sandboxer/process' \
 		-o -path '*/registry/*.json' ! -path '*/registry/destroyed/*' \
 		-o -path "*/registry/destroyed/$want.json" \) \
 		-o -size -8193 -path "./$want/.sandboxer/report.json" \) \) -exec tar -cf - {} +
+}
+
+# The process engine's notes of what it started: where /proc has each.
+processes() {
+	for file in ./*/.sandboxer/process; do
+		case $file in ./*[!a-z0-9-]*/.sandboxer/process) continue ;; esac
+		if [ -L "$file" ] || [ ! -f "$file" ]; then continue; fi
+		notes=$((notes + 1))
+		[ $notes -le 5000 ] || return
+		read -r pid rest <"$file"
+		case $pid in '' | *[!0-9]*) continue ;; esac
+		pids="$pids /proc/$pid/stat"
+	done
 }
 
 # ---- All of it.
@@ -409,6 +406,15 @@ while [ "$rest" ]; do
 	[ -L "$path" ] && link=$path
 done
 
+pids=
+notes=0
+entered=
+cd /
+if [ "$there" ] && cd "$root"; then
+	entered=yes
+	processes
+fi
+
 begin self
 echo "home $home"
 echo "root $root"
@@ -429,6 +435,7 @@ for file in /proc/pressure/cpu /proc/pressure/memory /proc/pressure/io /proc/loc
 done
 set -- /proc/[0-9]*
 echo "processes $#"
+echo "notes $notes"
 echo 'role root /'
 echo "role sandbox_root ${near%/}/"
 echo 'role tmp /tmp/'
@@ -452,15 +459,9 @@ locks=$matched
 matches "$state"/registry/*.json
 registered=$matched
 
-entered=
-cd /
-if [ "$there" ] && cd "$root"; then
-	entered=yes
+if [ "$entered" ]; then
 	unclaimed
 	odd
-	begin processes
-	processes
-	end processes 0
 fi
 facts "$@"
 records
