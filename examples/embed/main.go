@@ -24,7 +24,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := provision(ctx, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "embed: %v\nhint: %s\n", err, sandboxer.Hint(err))
+		fmt.Fprintln(os.Stderr, "embed:", err)
+		if hint := sandboxer.Hint(err); hint != "" {
+			fmt.Fprintln(os.Stderr, "hint:", hint)
+		}
 		os.Exit(1)
 	}
 }
