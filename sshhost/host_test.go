@@ -13,8 +13,13 @@ import (
 // of every login shell.
 func TestHost(t *testing.T) {
 	l := lab.Open(t)
-	for _, alias := range []string{"lab-bash", "lab-dash", "lab-zsh", "lab-fish", "lab-tcsh", "lab-mksh", "lab-noisy", "lab-root"} {
-		t.Run(alias, func(t *testing.T) {
+	for _, shell := range []string{"bash", "dash", "zsh", "fish", "tcsh", "mksh", "noisy"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			if shell != "noisy" {
+				lab.Require(t, shell)
+			}
+			alias := "lab-" + shell
 			sandboxertest.TestHost(t, func(t *testing.T) sandboxer.Host { return open(t, alias, l.SSHConfig, nil) })
 		})
 	}

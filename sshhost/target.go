@@ -1,8 +1,6 @@
 package sshhost
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"os/user"
@@ -56,8 +54,8 @@ func thisMachine() local {
 	return l
 }
 
-// parseTarget reads what `ssh -G` prints, lines of a key in lower case (but
-// one of them is not) and a value, which may be repeated:
+// settings are the lines that `ssh -G` prints, a key in lower case (but one
+// of them is not) and a value, which may be repeated:
 //
 //	host web1
 //	user deploy
@@ -66,81 +64,89 @@ func thisMachine() local {
 //	identityfile ~/.ssh/id_ed25519
 //	userknownhostsfile /home/me/.ssh/known_hosts /home/me/.ssh/known_hosts2
 //	canonicalizePermittedcnames none
-//
-// identityfile and certificatefile are as they stand in the configuration;
-// ssh expands them later, and so do we. Where nothing is configured they are
-// the default names, of which few exist.
-func parseTarget(alias string, out []byte, l local) (target, error) {
-	values := make(map[string][]string)
-	sc := bufio.NewScanner(bytes.NewReader(out))
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		key, value, _ := strings.Cut(strings.TrimSpace(sc.Text()), " ")
+type settings map[string][]string
+
+func parseSettings(out []byte) settings {
+	s := make(settings)
+	for line := range strings.Lines(string(out)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		key = strings.ToLower(key)
-		values[key] = append(values[key], strings.TrimSpace(value))
+		s[key] = append(s[key], strings.TrimSpace(value))
 	}
-	if err := sc.Err(); err != nil {
-		return target{}, fmt.Errorf("read the output of ssh -G: %w", err)
+	return s
+}
+
+// get returns the value of a key, or "" where it has none or is "none".
+func (s settings) get(key string) string {
+	if v := s[key]; len(v) > 0 && v[0] != "none" {
+		return v[0]
 	}
-	get := func(key string) string {
-		if v := values[key]; len(v) > 0 && v[0] != "none" {
-			return v[0]
-		}
-		return ""
+	return ""
+}
+
+func (s settings) yes(key string) bool { v := s.get(key); return v == "yes" || v == "true" }
+
+func (s settings) no(key string) bool { v := s.get(key); return v == "no" || v == "false" }
+
+func (s settings) list(key string) []string {
+	if v := s.get(key); v != "" {
+		return strings.Split(v, ",")
 	}
-	yes := func(key string) bool { v := get(key); return v == "yes" || v == "true" }
-	list := func(key string) []string {
-		if v := get(key); v != "" {
-			return strings.Split(v, ",")
-		}
-		return nil
-	}
+	return nil
+}
+
+// parseTarget reads what `ssh -G` prints.
+func parseTarget(alias string, out []byte, l local) (target, error) {
+	s := parseSettings(out)
 	t := target{
-		alias: alias, user: get("user"), host: get("hostname"), port: get("port"),
-		hostKeyAlias:  get("hostkeyalias"),
-		addressFamily: get("addressfamily"), bindAddress: get("bindaddress"),
-		proxyJump: get("proxyjump"), proxyCommand: get("proxycommand"),
-		connectTimeout: seconds(get("connecttimeout")),
-		knownHosts:     files(get("userknownhostsfile")), globalKnownHosts: files(get("globalknownhostsfile")),
-		revokedHostKeys: get("revokedhostkeys"),
-		acceptNew:       get("stricthostkeychecking") == "accept-new",
-		hashKnownHosts:  yes("hashknownhosts"),
-		identitiesOnly:  yes("identitiesonly"),
-		kex:             list("kexalgorithms"), ciphers: list("ciphers"), macs: list("macs"),
-		hostKeyAlgorithms: list("hostkeyalgorithms"),
+		alias: alias, user: s.get("user"), host: s.get("hostname"), port: s.get("port"),
+		hostKeyAlias:  s.get("hostkeyalias"),
+		addressFamily: s.get("addressfamily"), bindAddress: s.get("bindaddress"),
+		proxyJump: s.get("proxyjump"), proxyCommand: s.get("proxycommand"),
+		connectTimeout: seconds(s.get("connecttimeout")),
+		knownHosts:     files(s.get("userknownhostsfile")), globalKnownHosts: files(s.get("globalknownhostsfile")),
+		revokedHostKeys: s.get("revokedhostkeys"),
+		acceptNew:       s.get("stricthostkeychecking") == "accept-new",
+		hashKnownHosts:  s.yes("hashknownhosts"),
+		identitiesOnly:  s.yes("identitiesonly"),
+		noPublicKey:     s.no("pubkeyauthentication"),
+		kex:             s.list("kexalgorithms"), ciphers: s.list("ciphers"), macs: s.list("macs"),
+		hostKeyAlgorithms: s.list("hostkeyalgorithms"),
 	}
-	if v := values["identityagent"]; len(v) > 0 {
+	if v := s["identityagent"]; len(v) > 0 {
 		t.identityAgent = v[0] // "none" has a meaning of its own here
-	}
-	if v := get("pubkeyauthentication"); v == "no" || v == "false" {
-		t.noPublicKey = true
 	}
 	if err := t.check(); err != nil {
 		return target{}, err
 	}
-	if yes("proxyusefdpass") && t.proxyCommand != "" {
+	if s.yes("proxyusefdpass") && t.proxyCommand != "" {
 		return target{}, fmt.Errorf("%w: ProxyUseFdpass is not supported", ErrConfig)
 	}
-	for _, f := range []struct {
-		key string
-		to  *[]string
-	}{{"identityfile", &t.identityFiles}, {"certificatefile", &t.certificateFiles}} {
-		for _, v := range values[f.key] {
-			if v == "none" {
-				continue
-			}
-			path, err := t.expand(v, l)
-			if err != nil {
-				t.warnings = append(t.warnings, fmt.Sprintf("%s %q: %v", f.key, v, err))
-				continue
-			}
-			*f.to = append(*f.to, path)
-		}
-	}
-	if v := get("controlpath"); v != "" {
-		t.controlPath, _ = t.expand(v, l)
+	t.identityFiles = t.expandAll(s["identityfile"], l)
+	t.certificateFiles = t.expandAll(s["certificatefile"], l)
+	if paths := t.expandAll(s["controlpath"], l); len(paths) > 0 {
+		t.controlPath = paths[0]
 	}
 	return t, nil
+}
+
+// expandAll expands file names, which ssh -G prints as they stand in the
+// configuration. Where nothing is configured they are the default names, of
+// which few exist. One that cannot be expanded is left out, with a warning.
+func (t *target) expandAll(names []string, l local) []string {
+	var paths []string
+	for _, name := range names {
+		if name == "none" {
+			continue
+		}
+		path, err := t.expand(name, l)
+		if err != nil {
+			t.warnings = append(t.warnings, fmt.Sprintf("file name %q: %v", name, err))
+			continue
+		}
+		paths = append(paths, path)
+	}
+	return paths
 }
 
 // check reports what no connection can do without.

@@ -52,7 +52,7 @@ func TestParseTarget(t *testing.T) {
 		connectTimeout:   7 * time.Second,
 		ciphers:          []string{"aes128-ctr", "aes256-ctr"},
 		proxyCommand:     "nc %h %p",
-		warnings:         []string{`identityfile "~/.ssh/%Z": unknown token %Z`},
+		warnings:         []string{`file name "~/.ssh/%Z": unknown token %Z`},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
