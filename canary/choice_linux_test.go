@@ -3,6 +3,7 @@ package canary
 import (
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"io/fs"
 	"os"
@@ -173,4 +174,27 @@ func publish(t *testing.T, proxy, version string) {
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// TestUploadSize bounds what goes over the wire to each host.
+func TestUploadSize(t *testing.T) {
+	newCache(t)
+	f := finder{source: sourceFile(), command: newFinder().command}
+	program, err := f.find(t.Context(), here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zipped bytes.Buffer
+	z, err := gzip.NewWriterLevel(&zipped, gzip.BestSpeed) // as the root package does
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = z.Write(program.ELF)
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes, gzipped %d", len(program.ELF), zipped.Len())
+	if len(program.ELF) > 20e6 || zipped.Len() > 8e6 {
+		t.Errorf("got %d bytes, gzipped %d, want at most 20 MB, 8 MB gzipped", len(program.ELF), zipped.Len())
+	}
 }
