@@ -17,11 +17,14 @@ import (
 // Docker runs sandboxes in docker, by its plugin "docker compose" of version 2
 // or later. The zero value is ready for use.
 //
-// Nothing is ever pulled. An image is either a directory as it is
-// (sandboxer.Compose.Rootfs), or built: by docker's classic builder, which
-// leaves nothing behind once the image is gone. BuildKit keeps layers in a
-// cache that cannot be told from anybody else's; it is used only where the
-// environment of the user on the host sets DOCKER_BUILDKIT to 1.
+// No image that a service names is ever pulled. One of the sandbox's own is
+// either a directory as it is (sandboxer.Compose.Rootfs), which leaves nothing
+// behind, or is built by the builder that the compose tool chooses. That is
+// BuildKit: what it has cached of a build stays when the image goes, until
+// docker's own garbage collection or "docker builder prune". DOCKER_BUILDKIT=0
+// in the environment of the host's user chooses the classic builder, which
+// keeps no cache, is slower, and leaves the untagged layers and the container
+// of a build that fails.
 //
 // Environment variables COMPOSE_* of the host's user, and COMPOSE_*, DOCKER_*
 // and SANDBOXER_* of a .env file in the profile, are not heeded. The others of

@@ -11,14 +11,10 @@ compose() {
 		--env-file "$env_file" -f "$file" -f .sandboxer/override.json "$@"
 }
 
-# The classic builder, unless the user's own environment asks for the other:
-# with the image go all of its layers, whereas BuildKit keeps them as cache
-# that nothing ties to a sandbox.
-build_images() {
-	DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-0}
-	export DOCKER_BUILDKIT
-	compose build $builds
-}
+# The builder is the tool's own choice, BuildKit today. Its cache outlives the
+# image; but the classic builder, when a build fails or is cut off, leaves
+# containers and untagged images, which nothing ties to a sandbox either.
+build_images() { compose build $builds; }
 
 import_image() { engine import - "$image"; }
 

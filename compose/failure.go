@@ -11,7 +11,7 @@ import (
 )
 
 // explain makes an error of the frames fault, containers and log.
-func explain(answer bringup.Answer, containers []container, spec sandboxer.Spec) *sandboxer.PhaseError {
+func explain(answer bringup.Answer, containers []container, spec sandboxer.Spec, box sandboxer.Placement) *sandboxer.PhaseError {
 	fault := answer.Find("fault")
 	said := bringup.LogLines(fault.Body)
 	failure := &sandboxer.PhaseError{Phase: answer.Phase(sandboxer.PhaseStart), Service: fault.Arg(1)}
@@ -26,6 +26,10 @@ func explain(answer bringup.Answer, containers []container, spec sandboxer.Spec)
 		failure.Log = bringup.LogLines(log.Body)
 	}
 	switch fault.Arg(0) {
+	case "unwritable":
+		failure.Err = fmt.Errorf("cannot write in %s: %s", box.Dir, cause("", said))
+		failure.Hint = "make room on the host"
+		return failure
 	case "build":
 		failure.Log = said
 		failure.Err = errors.New(cause("", said))
@@ -103,7 +107,7 @@ var hints = []struct{ text, hint string }{
 	{"No such image", imageHint},
 	{"pull access denied", imageHint},
 	// the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/
-	{"requires BuildKit", "set DOCKER_BUILDKIT=1 in the environment of the user on the host; its cache outlives the sandbox"},
+	{"requires BuildKit", "unset DOCKER_BUILDKIT in the environment of the user on the host"},
 	// standard_init_linux.go:228: exec user process caused: exec format error
 	{"exec format error", "the program in the image is built for another architecture than the host's"},
 	// invalid mount config for type "bind": bind source path does not exist: /tmp/sandboxer/x/out
@@ -123,9 +127,9 @@ func hint(c container, said []string) string {
 	if c.State.OOMKilled {
 		return "raise mem_limit of the service"
 	}
-	text := c.State.Error + "\n" + strings.Join(said, "\n")
+	text := strings.ToLower(c.State.Error + "\n" + strings.Join(said, "\n")) // shells and programs differ
 	for _, h := range hints {
-		if strings.Contains(text, h.text) {
+		if strings.Contains(text, strings.ToLower(h.text)) {
 			return h.hint
 		}
 	}

@@ -51,7 +51,7 @@ func (t tool) read(answer bringup.Answer, spec sandboxer.Spec, box sandboxer.Pla
 		started.Ports, err = readPorts(containers, spec.Compose.Services)
 	}
 	if fault := answer.Find("fault"); fault.Name != "" {
-		return started, explain(answer, containers, spec)
+		return started, explain(answer, containers, spec, box)
 	}
 	if err == nil {
 		err = answer.Fill(&started)

@@ -199,8 +199,12 @@ first_port() {
 }
 
 bring_up() {
+	if ! prepare; then
+		fault unwritable
+		return
+	fi
 	frame phase build
-	if ! prepare || ! make_image; then
+	if ! make_image; then
 		fault build
 		return
 	fi

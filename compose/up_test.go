@@ -2,12 +2,15 @@ package compose_test
 
 import (
 	"errors"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/compose"
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // serving is one service with all that a canary has.
@@ -119,6 +122,14 @@ func TestUpFails(t *testing.T) {
 			phase: sandboxer.PhaseBuild, err: "nothing",
 		},
 		{
+			name: "a step of a build", file: "services:\n  web:\n    image: ${SANDBOXER_IMAGE}\n    build: image\n",
+			change: func(b *bench) {
+				b.spec.Compose.Rootfs, b.spec.Compose.Builds = "", []string{"web"}
+				b.write("image/Dockerfile", "FROM scratch\nCOPY root/ /\nRUN [\"/program\", \"say=sorry\", \"exit=3\"]\n")
+			},
+			phase: sandboxer.PhaseBuild, err: "3", log: "sorry",
+		},
+		{
 			name: "no directory for the image", file: service(""),
 			change: func(b *bench) { b.spec.Compose.Rootfs = "nowhere" },
 			phase:  sandboxer.PhaseBuild, err: "nowhere",
@@ -222,6 +233,26 @@ func TestUpSettings(t *testing.T) {
 	}
 	if started.Resources[0].Name != string(b.box.ID)+"-web-1" {
 		t.Errorf("name: got %q, want one of the project", started.Resources[0].Name)
+	}
+}
+
+func TestUpDiskFull(t *testing.T) {
+	b := newServing(t)
+	lab.Require(t, "root")
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", b.box.Dir).CombinedOutput(); err != nil {
+		t.Fatalf("mount: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", b.box.Dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	b.write("compose.yaml", serving)
+	b.write(".sandboxer/meta.json", "{}")
+	_ = os.WriteFile(b.box.Dir+"/filler", make([]byte, 1<<20), 0o600) // as far as it goes
+	_, err := b.up()
+	if hint := sandboxer.Hint(err); err == nil || !strings.Contains(hint, "make room") {
+		t.Errorf("got %v (hint %q), want that there is no room", err, hint)
 	}
 }
 

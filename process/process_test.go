@@ -257,24 +257,40 @@ func TestUpFails(t *testing.T) {
 }
 
 func TestUpNoexec(t *testing.T) {
-	lab.Require(t, "root")
 	b := newBench(t, serving)
-	program := b.read("bin/program")
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", b.box.Dir).CombinedOutput(); err != nil {
-		t.Fatalf("mount: %v: %s", err, out)
+	b.mount("noexec")
+	_, err := b.up()
+	if hint := sandboxer.Hint(err); err == nil || !strings.Contains(err.Error(), "cannot be run in "+b.box.Dir) || !strings.Contains(hint, "--root") {
+		t.Errorf("got %v (hint %q), want that it cannot be run, and where it could", err, hint)
 	}
-	t.Cleanup(func() {
+}
+
+func TestUpDiskFull(t *testing.T) {
+	b := newBench(t, serving)
+	b.mount("size=64k")
+	_ = os.WriteFile(filepath.Join(b.box.Dir, "filler"), make([]byte, 1<<20), 0o600) // as far as it goes
+	_, err := b.up()
+	if hint := sandboxer.Hint(err); err == nil || !strings.Contains(err.Error(), "cannot write in") || !strings.Contains(hint, "make room") {
+		t.Errorf("got %v (hint %q), want that there is no room", err, hint)
+	}
+}
+
+// mount puts the sandbox's directory on a file system of its own.
+func (b *bench) mount(options string) {
+	b.t.Helper()
+	lab.Require(b.t, "root")
+	program := b.read("bin/program")
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", b.box.Dir).CombinedOutput(); err != nil {
+		b.t.Fatalf("mount: %v: %s", err, out)
+	}
+	b.t.Cleanup(func() {
 		if out, err := exec.Command("umount", b.box.Dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
+			b.t.Errorf("umount: %v: %s", err, out)
 		}
 	})
 	b.write("bin/program", program)
 	b.write("out/.keep", "")
 	b.write(".sandboxer/meta.json", "{}")
-	_, err := b.up()
-	if hint := sandboxer.Hint(err); err == nil || !strings.Contains(err.Error(), "cannot be run in "+b.box.Dir) || !strings.Contains(hint, "--root") {
-		t.Errorf("got %v (hint %q), want that it cannot be run, and where it could", err, hint)
-	}
 }
 
 func TestUpWithoutReadyFile(t *testing.T) {

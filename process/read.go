@@ -103,6 +103,9 @@ func explain(answer bringup.Answer, spec sandboxer.Spec, box sandboxer.Placement
 	case "no_setsid":
 		failure.Err = errors.New("the host has no setsid in PATH")
 		failure.Hint = "install util-linux on the host"
+	case "unwritable":
+		failure.Err = fmt.Errorf("cannot write in %s: %s", box.Dir, strings.Join(failure.Log, "; "))
+		failure.Hint = "make room on the host"
 	case "timeout":
 		wait := spec.WaitTimeout
 		if wait == 0 {
@@ -125,9 +128,6 @@ func explain(answer bringup.Answer, spec sandboxer.Spec, box sandboxer.Placement
 		}
 	default:
 		failure.Err = fmt.Errorf("%s was killed, or could not be started", program)
-		if strings.Contains(strings.Join(failure.Log, "\n"), "No space left on device") {
-			failure.Hint = "make room on the host"
-		}
 	}
 	return failure
 }

@@ -33,7 +33,7 @@ launch() {
 	exec </dev/null >>.sandboxer/log 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 	exec env -i PATH="$PATH" HOME="${HOME-/}" LC_ALL=C \
 		SANDBOXER_ID="$id" SANDBOXER_NONCE="$nonce" SANDBOXER_ENGINE=process SANDBOXER_DIR="$dir" \
-		setsid sh -c "$supervisor" sandboxer-supervisor "$flags" "$@"
+		setsid sh .sandboxer/supervise "$flags" "$@"
 }
 
 # lives: the supervisor is there. A zombie has no environment.
@@ -82,13 +82,18 @@ find_port() {
 fault() {
 	frame fault "$@"
 	frame log
-	tail -n 20 .sandboxer/log 2>&1 | tail -c 16384
+	tail -n 20 .sandboxer/log 2>/dev/null | tail -c 16384
 }
 
 bring_up() {
 	frame phase start
 	if ! have setsid; then
 		fault no_setsid
+		return
+	fi
+	if ! run eval 'printf %s "$supervisor" >.sandboxer/supervise'; then
+		fault unwritable
+		printf '%s\n' "$said"
 		return
 	fi
 	choose_namespaces
