@@ -2,131 +2,20 @@ package process_test
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
-	"github.com/tegwick/sand-boxer/localhost"
 	"github.com/tegwick/sand-boxer/process"
 	"github.com/tegwick/sand-boxer/test/lab"
 )
-
-// A bench is a place for one sandbox. When its test ends it is taken down, and
-// no process of it may be left.
-type bench struct {
-	t     *testing.T
-	host  sandboxer.Host
-	shell []string // runs the teardown
-	spec  sandboxer.Spec
-	box   sandboxer.Placement
-}
-
-// staying is the end of a program that stays until it is told to go.
-const staying = "trap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n"
-
-func newBench(t *testing.T, program string) *bench {
-	t.Helper()
-	raw := make([]byte, 16)
-	if _, err := rand.Read(raw); err != nil {
-		t.Fatal(err)
-	}
-	id := "test-" + hex.EncodeToString(raw[:6])
-	b := &bench{
-		t: t, host: localhost.Host{}, shell: []string{"sh"},
-		spec: sandboxer.Spec{Profile: "test", ReadyFile: "out/result.json", WaitTimeout: 20 * time.Second, Process: []string{"bin/program", "a b"}},
-		box:  sandboxer.Placement{ID: sandboxer.ID(id), Nonce: hex.EncodeToString(raw), Dir: filepath.Join(t.TempDir(), id)},
-	}
-	b.write("bin/program", "#!/bin/sh\n"+program)
-	b.write("out/.keep", "")
-	b.write(".sandboxer/meta.json", "{}")
-	t.Cleanup(func() {
-		b.teardown(b.record(), 0)
-		if left := b.carriers(); len(left) > 0 {
-			t.Errorf("left behind: processes %q, want none", left)
-		}
-	})
-	return b
-}
-
-func (b *bench) write(name, content string) {
-	b.t.Helper()
-	path := filepath.Join(b.box.Dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *bench) read(name string) string {
-	b.t.Helper()
-	data, err := os.ReadFile(filepath.Join(b.box.Dir, name))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return string(data)
-}
-
-func (b *bench) up() (sandboxer.Started, error) { return b.upWith(b.t.Context()) }
-
-func (b *bench) upWith(ctx context.Context) (sandboxer.Started, error) {
-	return process.Provisioner{}.Up(ctx, b.host, b.spec, b.box)
-}
-
-func (b *bench) mustUp() (sandboxer.Started, sandboxer.Record) {
-	b.t.Helper()
-	started, err := b.up()
-	if err != nil {
-		b.t.Fatalf("up: %v (%+v)", err, err)
-	}
-	rec := b.record()
-	for _, r := range started.Resources {
-		rec.Resources = append(rec.Resources, sandboxer.RecordedRef{Kind: r.Kind, Ref: r.Ref})
-	}
-	return started, rec
-}
-
-func (b *bench) record() sandboxer.Record {
-	return sandboxer.Record{SandboxID: b.box.ID, Nonce: b.box.Nonce, Engine: sandboxer.EngineProcess}
-}
-
-// teardown runs the script as the root package does, and returns its lines.
-func (b *bench) teardown(rec sandboxer.Record, wantCode int) []string {
-	b.t.Helper()
-	args := append(b.shell, "-c", string(process.Provisioner{}.Teardown(rec)), "sandboxer-teardown")
-	cmd := exec.Command(args[0], args[1:]...)
-	out, err := cmd.Output()
-	if cmd.ProcessState == nil {
-		b.t.Fatal(err)
-	}
-	if code := cmd.ProcessState.ExitCode(); code != wantCode {
-		b.t.Errorf("teardown: got exit status %d, want %d: %s", code, wantCode, out)
-	}
-	return slices.Collect(strings.Lines(string(out)))
-}
-
-// carriers lists the processes that are the sandbox's.
-func (b *bench) carriers() []string {
-	files, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return slices.DeleteFunc(files, func(file string) bool {
-		data, err := os.ReadFile(file)
-		return err != nil || !strings.Contains(string(data), "SANDBOXER_NONCE="+b.box.Nonce)
-	})
-}
 
 const serving = `
 echo "hello $1" >&2
@@ -135,7 +24,7 @@ echo '{"checks":[],"port": 4711, "nested":{"port":1}}' >out/new && mv out/new ou
 
 func TestUp(t *testing.T) {
 	b := newBench(t, "env >out/env; ls -l /proc/self/fd >out/fds; pwd >out/pwd; tr '\\0' '\\n' </proc/$$/environ >out/own\n"+serving)
-	b.write("bin/check", "#!/bin/sh\necho \"$SANDBOXER_PORT $1\"; exit 3\n")
+	b.write("bin/check", "#!/bin/sh\necho \"$SANDBOXER_PORT $1 $SANDBOXER_ID $SANDBOXER_NONCE\"; exit 3\n")
 	b.spec.HostCheck = []string{"bin/check", "it's"}
 	t.Setenv("SECRET", "token")
 	// What holds the lock, as the root package holds it.
@@ -148,7 +37,7 @@ func TestUp(t *testing.T) {
 	if !strings.Contains(string(started.Result), `"port": 4711`) {
 		t.Errorf("result: got %q, want the file", started.Result)
 	}
-	if started.HostStatus == nil || *started.HostStatus != 3 || string(started.HostCheck) != "127.0.0.1:4711 it's\n" {
+	if started.HostStatus == nil || *started.HostStatus != 3 || string(started.HostCheck) != fmt.Sprintf("127.0.0.1:4711 it's %s %s\n", b.box.ID, b.box.Nonce) {
 		t.Errorf("check from the host: got %q (%v), want its output and 3", started.HostCheck, started.HostStatus)
 	}
 	if len(started.Ports) != 1 || started.Ports[0].HostPort != 4711 || started.Ports[0].HostIP != "127.0.0.1" {
@@ -193,17 +82,6 @@ func TestUp(t *testing.T) {
 	if lines := b.teardown(rec, 0); len(lines) != 0 {
 		t.Errorf("teardown, again: got %q, want nothing to do", lines)
 	}
-}
-
-// wrapped runs what it is given by another command.
-type wrapped struct {
-	sandboxer.Host
-	by []string
-}
-
-func (h wrapped) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-	cmd.Args = append(append([]string{}, h.by...), cmd.Args...)
-	return h.Host.Run(ctx, cmd)
 }
 
 func TestUpFails(t *testing.T) {
@@ -275,24 +153,6 @@ func TestUpDiskFull(t *testing.T) {
 	}
 }
 
-// mount puts the sandbox's directory on a file system of its own.
-func (b *bench) mount(options string) {
-	b.t.Helper()
-	lab.Require(b.t, "root")
-	program := b.read("bin/program")
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", b.box.Dir).CombinedOutput(); err != nil {
-		b.t.Fatalf("mount: %v: %s", err, out)
-	}
-	b.t.Cleanup(func() {
-		if out, err := exec.Command("umount", b.box.Dir).CombinedOutput(); err != nil {
-			b.t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	b.write("bin/program", program)
-	b.write("out/.keep", "")
-	b.write(".sandboxer/meta.json", "{}")
-}
-
 func TestUpWithoutReadyFile(t *testing.T) {
 	for name, program := range map[string]string{"stays": staying, "is done": "exit 0"} {
 		t.Run(name, func(t *testing.T) {
@@ -356,20 +216,6 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// openTo gives the sandbox's directory to a user, who can also get there.
-func (b *bench) openTo(uid int) {
-	b.t.Helper()
-	err := filepath.Walk(b.box.Dir, func(path string, _ os.FileInfo, err error) error {
-		return errors.Join(err, os.Chown(path, uid, uid))
-	})
-	for dir := filepath.Dir(b.box.Dir); err == nil && dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		err = os.Chmod(dir, 0o755)
-	}
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 // A create may be cut off anywhere; the teardown finds what it has started.
 func TestCancel(t *testing.T) {
 	for _, after := range []time.Duration{1, 5, 15, 30, 60, 300} {
@@ -386,68 +232,6 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A program that will not go is killed, with all that it has started, however
-// far that has run away.
-func TestTeardownStubborn(t *testing.T) {
-	for _, path := range []string{os.Getenv("PATH"), lab.PathWithout(t, "unshare")} {
-		b := newBench(t, "trap '' TERM\n(setsid sleep 1000 &)\nnohup sleep 1001 &\necho {} >out/result.json\nwhile :; do sleep 0.05; done\n")
-		b.host = wrapped{b.host, []string{"env", "PATH=" + path}}
-		_, rec := b.mustUp()
-		lines := b.teardown(rec, 0)
-		if len(lines) < 4 {
-			t.Errorf("got %q, want the supervisor, the program and both sleeps", lines)
-		}
-	}
-}
-
-// A number that is another's by now, or that does not carry the nonce, is no
-// proof.
-func TestTeardownForeign(t *testing.T) {
-	b := newBench(t, serving)
-	other := exec.Command("sleep", "1000")
-	if err := other.Start(); err != nil {
-		t.Fatal(err)
-	}
-	gone := make(chan error, 1)
-	go func() { gone <- other.Wait() }()
-	t.Cleanup(func() {
-		_ = other.Process.Kill()
-		<-gone
-	})
-	pid := strconv.Itoa(other.Process.Pid)
-	stat, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))[19]
-	rec := b.record()
-	with := func(ref string) sandboxer.Record {
-		rec.Resources = []sandboxer.RecordedRef{{Kind: sandboxer.KindProcess, Ref: ref}}
-		return rec
-	}
-	if lines := b.teardown(with(pid+":1"), 0); len(lines) != 0 {
-		t.Errorf("another start: got %q, want it passed over", lines)
-	}
-	if lines := b.teardown(with(pid+":"+start), 1); len(lines) != 1 || !strings.HasPrefix(lines[0], "remains process "+pid+":"+start+" unproven") {
-		t.Errorf("no nonce: got %q, want that it remains", lines)
-	}
-	if lines := b.teardown(with("1; kill "+pid), 0); len(lines) != 0 {
-		t.Errorf("a malformed reference: got %q, want it passed over", lines)
-	}
-	select {
-	case err := <-gone:
-		t.Errorf("the other process has ended: %v", err)
-	default:
-	}
-}
-
-func TestTeardownBadRecord(t *testing.T) {
-	out, err := exec.Command("sh", "-c", string(process.Provisioner{}.Teardown(sandboxer.Record{Nonce: "x'; reboot"}))).Output()
-	if err == nil || !strings.HasPrefix(string(out), "remains record") {
-		t.Errorf("got %q (%v), want that it remains", out, err)
-	}
-}
-
 func TestShells(t *testing.T) {
 	for _, shell := range []string{"bash --posix", "busybox sh", "mksh"} {
 		words := strings.Fields(shell)
@@ -460,18 +244,6 @@ func TestShells(t *testing.T) {
 			}
 		})
 	}
-}
-
-// An otherShell runs scripts for sh by another shell that a host may have as
-// sh.
-type otherShell struct {
-	sandboxer.Host
-	shell []string
-}
-
-func (h otherShell) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-	cmd.Args = append(slices.Clone(h.shell), cmd.Args[1:]...)
-	return h.Host.Run(ctx, cmd)
 }
 
 func TestRefuses(t *testing.T) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Functions with which a provisioner's script starts a sandbox, waits for it
-# and says what came of it. "token", "wait" and "ready_file" come from whoever
-# assembles the script.
+# and says what came of it. "token" and the variables of Settings come from
+# whoever assembles the script.
 # shellcheck disable=SC2154,SC2034
 set -u
 LC_ALL=C
@@ -70,8 +70,8 @@ tell_result() {
 # check_from_host ADDRESS COMMAND...: runs a program of the upload here, for
 # it to try ADDRESS. Its status is said even where it could not be run.
 check_from_host() {
-	SANDBOXER_PORT=$1
-	export SANDBOXER_PORT
+	SANDBOXER_PORT=$1 SANDBOXER_ID=$id SANDBOXER_NONCE=$nonce
+	export SANDBOXER_PORT SANDBOXER_ID SANDBOXER_NONCE
 	shift
 	frame check
 	${bound:+$bound 30} "$@" </dev/null 2>/dev/null
