@@ -30,19 +30,26 @@ type Host interface {
 
 // Cmd is one command. The zero value of every field but Args is useful.
 type Cmd struct {
-	// Args is the argument vector; Args[0] is looked up in the host's PATH.
-	// It reaches the program byte for byte, whatever the login shell of the
-	// host is: no shell expands it. It must not be empty, nor hold a NUL.
+	// Args is the argument vector; Args[0] is looked up in the PATH that the
+	// command gets. It reaches the program byte for byte, whatever the login
+	// shell of the host is: no shell expands it. It must not be empty, nor
+	// hold a NUL, nor may Args[0] begin with "-". A program that is not there
+	// is a command that ended with 127, one that cannot be executed with 126,
+	// both with a message on standard error.
 	Args []string
 
-	// Env is added to the environment the host gives its commands, each
-	// entry of the form "KEY=value". It is visible to the host's users for
-	// as long as Args is: secrets go through Stdin.
+	// Env is added to the environment the host gives its commands: that of a
+	// login, with PATH completed by the system's directories and LC_ALL=C.
+	// Each entry is of the form "KEY=value", where KEY is a shell's variable
+	// name; a later one wins. It is visible to the host's users for as long
+	// as Args is: secrets go through Stdin.
 	Env []string
 
 	// Stdin is copied to the command until it ends or stops reading; nil
 	// is an empty input. A command that exits without reading all of it has
-	// not failed.
+	// not failed. Where a Read fails, the command sees the end of its input,
+	// and Run returns that error once it has ended. A Read that still blocks
+	// by then is abandoned.
 	Stdin io.Reader
 
 	// Stdout and Stderr receive the output as it arrives, each from one
