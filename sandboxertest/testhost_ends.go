@@ -130,7 +130,7 @@ func cancelGrace(ctx context.Context, h sandboxer.Host) error {
 
 func cancelOnlyOne(ctx context.Context, h sandboxer.Host) error {
 	other := make(chan error, 1)
-	go func() { other <- same(ctx, h, shell("sleep 2; echo still here"), "still here\n") }()
+	go func() { other <- same(ctx, h, shell("sleep 1; echo still here"), "still here\n") }()
 	return errors.Join(dies(ctx, h, shell("echo $$; exec sleep 300")), <-other)
 }
 

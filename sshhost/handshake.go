@@ -22,13 +22,13 @@ var errTimeout = errors.New("no answer in time")
 // where a server turned it away unheard.
 func (h *Host) dial(ctx context.Context) (*link, error) {
 	start := time.Now()
-	bounded, cancel := context.WithTimeoutCause(ctx, h.timeout(0), errTimeout)
+	bounded, cancel := context.WithDeadlineCause(ctx, start.Add(h.timeout(0)), errTimeout)
 	defer cancel()
 	t, err := h.resolve(bounded)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel = context.WithTimeoutCause(ctx, h.timeout(t.connectTimeout), errTimeout)
+	ctx, cancel = context.WithDeadlineCause(ctx, start.Add(h.timeout(t.connectTimeout)), errTimeout)
 	defer cancel()
 	if l := h.attach(ctx, t); l != nil {
 		return l, nil

@@ -165,6 +165,28 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// TestCancelOnAStalledLink: a cancelled call ends in bounded time where nothing
+// can be learnt any more, and does not claim to have killed anything.
+func TestCancelOnAStalledLink(t *testing.T) {
+	l := lab.Open(t)
+	p := lab.DelayProxy(t, l.Server.Addr, 0)
+	h := open(t, "lab-dash", l.Via(t, p.Addr), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	start := time.Now()
+	_, err := h.Run(ctx, sandboxer.Cmd{
+		Args: []string{"sh", "-c", "echo; sleep 60"}, Grace: 100 * time.Millisecond,
+		Stdout: writerFunc(func(b []byte) (int, error) { p.Stall(); cancel(); return len(b), nil }),
+	})
+	var he *sandboxer.HostError
+	if !errors.As(err, &he) || !he.Started || he.Killed || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled, started, not killed", err)
+	}
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("got it after %v, want it in seconds", took)
+	}
+}
+
 // TestSlowIsNotLost: a command that says nothing for longer than LostAfter is
 // fine if its server answers.
 func TestSlowIsNotLost(t *testing.T) {

@@ -31,7 +31,8 @@ type session struct {
 	began               chan struct{} // closed once a frame has found the marker
 	beganOnce           sync.Once
 
-	refused chan struct{} // closed if the server will not run commands
+	asked   chan struct{} // closed once the server has answered, or never will
+	refused chan struct{} // closed, before asked, if the server will not run commands
 	exited  chan struct{} // closed once status is set
 	closed  chan struct{} // closed once no request can come any more
 	status  status
@@ -59,7 +60,8 @@ func (l *link) start(ctx context.Context, cmd sandboxer.Cmd) (*session, error) {
 	s := &session{
 		link: l, cmd: cmd, wire: w, ch: ch, grace: hostcmd.Grace(cmd),
 		outFrame: &frame{marker: []byte(w.marker + " ")}, errsFrame: &frame{marker: []byte(w.marker + " ")},
-		began: make(chan struct{}), refused: make(chan struct{}), exited: make(chan struct{}), closed: make(chan struct{}),
+		began: make(chan struct{}), asked: make(chan struct{}), refused: make(chan struct{}),
+		exited: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.out = capture.NewStream(cmd.Stdout, sandboxer.MaxCapture, s.framed(s.outFrame))
 	s.errs = capture.NewStream(cmd.Stderr, sandboxer.MaxCapture, s.framed(s.errsFrame))
@@ -86,12 +88,12 @@ func (s *session) framed(f *frame) func([]byte) []byte {
 // login shell could swallow it.
 func (s *session) send() {
 	ok, err := s.ch.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{s.wire.line}))
-	if err != nil {
-		return // the connection, or the channel, is gone: others notice
-	}
-	if !ok {
+	if err == nil && !ok {
 		close(s.refused)
-		return
+	}
+	close(s.asked)
+	if err != nil || !ok {
+		return // with an error the channel is gone: others notice
 	}
 	if len(s.wire.input) > 0 {
 		if _, err := s.ch.Write(s.wire.input); err != nil {
@@ -221,13 +223,13 @@ func (s *session) finish() (sandboxer.Result, error) {
 // verdict returns nil if the command ran to its end, else what is known of it.
 func (s *session) verdict() error {
 	h := s.link.h
-	select {
-	case <-s.refused:
-		return h.fail("start", fmt.Errorf("%w: the server refuses", ErrShell), "")
-	default:
+	if isClosed(s.closed) {
+		<-s.asked
 	}
 	ended := isClosed(s.exited)
 	switch {
+	case isClosed(s.refused):
+		return h.fail("start", fmt.Errorf("%w: the server refuses", ErrShell), "")
 	case ended && s.pid() != 0:
 		return nil
 	case ended && !s.link.conn.broken.Load():

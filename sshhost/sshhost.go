@@ -46,8 +46,8 @@ type Config struct {
 
 	// Passphrase returns the passphrase of an encrypted key file that no
 	// agent holds. It is called when the server has accepted the key, once
-	// per connection, and bounded by ctx. Nil: such keys are skipped, and
-	// named if nothing else opens the host.
+	// per connection, and bounded by ctx: Timeout goes on meanwhile. Nil:
+	// such keys are skipped, and named if nothing else opens the host.
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
 
 	// Logger is told of connections, and warned of what is ignored. Nil
