@@ -273,7 +273,7 @@ func (r *reading) objects(engines ...engine) {
 	inv := &r.obs.Inventory
 	if inv.Source("directories").Complete() {
 		sets[sandboxer.Directories] = []string{}
-		for name := range r.entries() {
+		for name := range r.entries {
 			sets[sandboxer.Directories] = append(sets[sandboxer.Directories], inv.Root+"/"+name)
 		}
 	}

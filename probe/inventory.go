@@ -17,20 +17,20 @@ func (r *reading) inventory(engines ...engine) {
 	inv := &r.obs.Inventory
 	inv.Root, inv.RootState = r.self.root, r.rootState()
 	a := r.archive()
-	entries := r.entries()
+	r.entries = r.readEntries()
 	j := joiner{
-		reading: r, archive: a, entries: entries, processes: r.runningProcesses(a), locks: r.locks(),
+		reading: r, archive: a, processes: r.runningProcesses(a), locks: r.locks(),
 		boxes: map[sandboxer.ID]*sandboxer.Sandbox{}, ports: map[sandboxer.ID][]sandboxer.Port{},
 	}
-	for id := range j.ids() {
-		s := j.sandbox(id)
-		j.boxes[id] = &s
+	ids := slices.Sorted(maps.Keys(j.ids()))
+	inv.Sandboxes = make([]sandboxer.Sandbox, len(ids))
+	for i, id := range ids {
+		inv.Sandboxes[i] = j.sandbox(id)
+		j.boxes[id] = &inv.Sandboxes[i]
 	}
 	j.attach(engines)
-	inv.Sandboxes = []sandboxer.Sandbox{}
-	for _, id := range slices.Sorted(maps.Keys(j.boxes)) {
-		j.finish(j.boxes[id])
-		inv.Sandboxes = append(inv.Sandboxes, *j.boxes[id])
+	for i := range inv.Sandboxes {
+		j.finish(&inv.Sandboxes[i])
 	}
 	inv.Directories = j.directories()
 	inv.ComposeProjects = j.projects(engines)
@@ -91,8 +91,6 @@ func (r *reading) rootState() sandboxer.RootState {
 	return sandboxer.RootOK
 }
 
-func (r *reading) state() string { return r.self.home + "/.local/state/sandboxer" }
-
 // locks returns the inodes on which somebody holds an flock, by device and
 // inode as /proc/locks has them; nil where that cannot be read.
 //
@@ -124,7 +122,7 @@ func (j *joiner) locked(id sandboxer.ID) *bool {
 	if j.locks == nil || j.facts == nil {
 		return nil
 	}
-	name := j.state() + "/locks/" + string(id)
+	name := j.self.state + "/locks/" + string(id)
 	f, ok := j.facts[name]
 	if !ok {
 		return new(false)
@@ -145,8 +143,8 @@ type entry struct {
 	change    *time.Time
 }
 
-// entries returns what is under the root, by name.
-func (r *reading) entries() map[string]entry {
+// readEntries returns what is under the root, by name.
+func (r *reading) readEntries() map[string]entry {
 	entries := map[string]entry{}
 	for name, f := range r.facts {
 		if base, ok := strings.CutPrefix(name, "./"); ok && isSafe(base) {

@@ -13,7 +13,6 @@ import (
 type joiner struct {
 	*reading
 	archive
-	entries   map[string]entry
 	processes map[sandboxer.ID]sandboxer.Resource
 	locks     map[string]bool
 	boxes     map[sandboxer.ID]*sandboxer.Sandbox
@@ -36,7 +35,7 @@ func (j *joiner) ids() map[sandboxer.ID]bool {
 		}
 	}
 	for name := range j.facts {
-		base, under := strings.CutPrefix(name, j.state()+"/registry/")
+		base, under := strings.CutPrefix(name, j.self.state+"/registry/")
 		base, record := strings.CutSuffix(base, ".json")
 		if id, err := sandboxer.ParseID(base); under && record && err == nil {
 			ids[id] = true
@@ -82,7 +81,7 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 		odd = prefixed("metadata", odd)
 	}
 	reg, inRegistry := j.registry[id]
-	_, listed := j.facts[j.state()+"/registry/"+string(id)+".json"]
+	_, listed := j.facts[j.self.state+"/registry/"+string(id)+".json"]
 	switch {
 	case inRegistry:
 		var oddReg string

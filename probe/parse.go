@@ -25,7 +25,8 @@ type reading struct {
 	self     self
 	files    map[string]string // content by path, of what grep read
 	mounts   []mount
-	facts    map[string]fact // by path, as the script named it
+	facts    map[string]fact  // by path, as the script named it
+	entries  map[string]entry // of the root, by name
 	why      reasons
 	obs      sandboxer.Observation
 }
@@ -88,6 +89,7 @@ func (r *reading) warn(text string) {
 // lines of a word and a value.
 type self struct {
 	home, root     string
+	state          string // where records, locks and the audit log are
 	there          bool   // the root exists
 	dangling       bool   // it is a symbolic link to nothing
 	link           string // a symbolic link in the root's path
@@ -119,6 +121,7 @@ func (r *reading) readSelf() {
 		switch word {
 		case "home":
 			r.self.home = value
+			r.self.state = value + "/.local/state/sandboxer"
 		case "root":
 			r.self.root = value
 		case "there":
@@ -247,26 +250,45 @@ func (f fact) kind() string {
 }
 
 // parseFact returns the fact at the start of line and what follows it, which
-// is the name.
+// is the name. Where the lines are many they may be find's, with the type and
+// the mode apart:
+//
+//	=d 755 0 0 1795467183.1234567890 65024 2 21 4096 ./name
 func parseFact(line []byte) (fact, []byte, bool) {
-	words := bytes.SplitN(line, []byte(" "), 9)
-	if len(words) < 9 {
-		return fact{}, nil, false
+	var f fact
+	rest, byFind := bytes.CutPrefix(line, []byte("="))
+	word, rest, _ := bytes.Cut(rest, []byte(" "))
+	if byFind {
+		kind := findTypes[string(word)]
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
+		mode, err := strconv.ParseUint(string(word), 8, 12)
+		if err != nil {
+			return fact{}, nil, false
+		}
+		f.mode = kind | uint32(mode)
+	} else {
+		mode, err := strconv.ParseUint(string(word), 16, 32)
+		if err != nil {
+			return fact{}, nil, false
+		}
+		f.mode = uint32(mode)
 	}
-	mode, err := strconv.ParseUint(string(words[0]), 16, 32)
-	if err != nil {
-		return fact{}, nil, false
-	}
-	var n [7]int64
-	for i := range n {
-		if n[i], err = strconv.ParseInt(string(words[i+1]), 10, 64); err != nil {
+	var gid int64
+	for _, n := range []*int64{&f.uid, &gid, &f.ctime, &f.dev, &f.inode, &f.links, &f.size} {
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
+		if byFind {
+			word, _, _ = bytes.Cut(word, []byte("."))
+		}
+		var err error
+		if *n, err = strconv.ParseInt(string(word), 10, 64); err != nil {
 			return fact{}, nil, false
 		}
 	}
-	return fact{
-		mode: uint32(mode), uid: n[0], ctime: n[2], dev: n[3], inode: n[4], links: n[5], size: n[6],
-	}, words[8], true
+	return f, rest, true
 }
+
+// findTypes are the types of file that matter, by find's letters.
+var findTypes = map[string]uint32{"d": modeDir, "f": modeFile, "l": modeLink}
 
 func (r *reading) readFacts() {
 	s, ok := r.section("facts")
