@@ -55,10 +55,10 @@ func TestFrameForgetsOldNoise(t *testing.T) {
 
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte("noise"), []byte("out"), 3)
-	f.Add([]byte("MARK 1"), []byte("MARK 2\n"), 1)
+	f.Add([]byte("MARK1"), []byte("MARK 2\n"), 1)
 	f.Fuzz(func(t *testing.T, noise, out []byte, step int) {
 		if step < 1 || bytes.Contains(noise, []byte("MARK ")) || len(noise) > maxNoise {
-			t.Skip("the marker is random, and not in what is printed ahead of it")
+			return // the marker is random, and not in what is printed ahead of it
 		}
 		fr := &frame{marker: []byte("MARK ")}
 		var got []byte

@@ -48,7 +48,7 @@ func FuzzBuffer(f *testing.F) {
 	f.Add([]byte("hello, world"), 5, 3)
 	f.Fuzz(func(t *testing.T, data []byte, limit, step int) {
 		if limit < 0 || limit > 1<<12 || step < 1 {
-			t.Skip("not a size")
+			return // not a size
 		}
 		b := capture.Buffer{Max: limit}
 		for p := data; len(p) > 0; {
@@ -85,49 +85,67 @@ func TestStreamFilter(t *testing.T) {
 	}
 }
 
+// Settle's patience in the tests below.
+const quiet, total = 2 * time.Second, 20 * time.Second
+
+// settled checks what Settle says of the streams, and when, to the second.
+func settled(t *testing.T, ctx context.Context, want bool, after time.Duration, streams ...*capture.Stream) {
+	t.Helper()
+	start := time.Now()
+	ok := capture.Settle(ctx, quiet, total, streams...)
+	if took := time.Since(start); ok != want || took.Round(time.Second) != after {
+		t.Errorf("got %v after %v, want %v after %v", ok, took, want, after)
+	}
+}
+
+// piped starts a stream to dst that reads what is written to the pipe.
+func piped(dst io.Writer) (*capture.Stream, *io.PipeWriter) {
+	r, w := io.Pipe()
+	s := capture.NewStream(dst, 1<<20, nil)
+	go s.Copy(r)
+	return s, w
+}
+
 func TestSettle(t *testing.T) {
-	const quiet, total = 2 * time.Second, 20 * time.Second
-	settle := func(ctx context.Context, s ...*capture.Stream) (time.Duration, bool) {
-		start := time.Now()
-		ok := capture.Settle(ctx, quiet, total, s...)
-		return time.Since(start).Round(100 * time.Millisecond), ok
-	}
-	start := func(w io.Writer) (*capture.Stream, *io.PipeWriter) {
-		r, pw := io.Pipe()
-		s := capture.NewStream(w, 1<<20, nil)
-		go s.Copy(r)
-		return s, pw
-	}
-	for _, tt := range []struct {
-		name string
-		run  func(t *testing.T) (time.Duration, bool)
-		took time.Duration
-		want bool
-	}{
-		{"ended", func(t *testing.T) (time.Duration, bool) {
-			s, w := start(nil)
+	for name, test := range map[string]func(*testing.T){
+		"ended": func(t *testing.T) {
+			s, w := piped(nil)
 			w.Close()
-			return settle(t.Context(), s)
-		}, 0, true},
-		{"ends a little later", func(t *testing.T) (time.Duration, bool) {
-			s, w := start(nil)
+			settled(t, t.Context(), true, 0, s)
+		},
+		"ends a little later": func(t *testing.T) {
+			s, w := piped(nil)
 			time.AfterFunc(time.Second, func() { w.Close() })
-			return settle(t.Context(), s)
-		}, time.Second, true},
-		{"held open in silence", func(t *testing.T) (time.Duration, bool) {
-			s, w := start(nil)
+			settled(t, t.Context(), true, time.Second, s)
+		},
+		"slow destination": func(t *testing.T) {
+			slow := writerFunc(func(p []byte) (int, error) { <-time.After(30 * time.Second); return len(p), nil })
+			s, w := piped(slow)
+			io.WriteString(w, "a")
+			go func() { io.WriteString(w, "b"); w.Close() }()
+			settled(t, t.Context(), true, time.Minute, s)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+	}
+}
+
+func TestSettleGivesUp(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"held open in silence": func(t *testing.T) {
+			s, w := piped(nil)
 			defer w.Close()
-			return settle(t.Context(), s)
-		}, quiet, false},
-		{"one of two held open", func(t *testing.T) (time.Duration, bool) {
-			a, aw := start(nil)
-			b, bw := start(nil)
+			settled(t, t.Context(), false, quiet, s)
+		},
+		"one of two held open": func(t *testing.T) {
+			a, aw := piped(nil)
+			b, bw := piped(nil)
 			aw.Close()
 			defer bw.Close()
-			return settle(t.Context(), a, b)
-		}, quiet, false},
-		{"held open by something that keeps talking", func(t *testing.T) (time.Duration, bool) {
-			s, w := start(nil)
+			settled(t, t.Context(), false, quiet, a, b)
+		},
+		"held open by something that keeps talking": func(t *testing.T) {
+			s, w := piped(nil)
 			talk := time.NewTicker(time.Second)
 			talked := make(chan struct{})
 			go func() {
@@ -138,30 +156,17 @@ func TestSettle(t *testing.T) {
 				}
 			}()
 			defer func() { w.Close(); <-talked }()
-			return settle(t.Context(), s)
-		}, total, false},
-		{"slow destination", func(t *testing.T) (time.Duration, bool) {
-			slow := writerFunc(func(p []byte) (int, error) { <-time.After(30 * time.Second); return len(p), nil })
-			s, w := start(slow)
-			io.WriteString(w, "a")
-			go func() { io.WriteString(w, "b"); w.Close() }()
-			return settle(t.Context(), s)
-		}, time.Minute, true},
-		{"context ends", func(t *testing.T) (time.Duration, bool) {
-			s, w := start(nil)
+			settled(t, t.Context(), false, total, s)
+		},
+		"context ends": func(t *testing.T) {
+			s, w := piped(nil)
 			defer w.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			return settle(ctx, s)
-		}, time.Second, false},
+			settled(t, ctx, false, time.Second, s)
+		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				if took, ok := tt.run(t); ok != tt.want || took.Round(time.Second) != tt.took {
-					t.Errorf("got %v after %v, want %v after %v", ok, took, tt.want, tt.took)
-				}
-			})
-		})
+		t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 	}
 }
 
