@@ -48,6 +48,14 @@ lock() {
 	flock -n 9 9>&9
 }
 
+# forget removes the lock of a sandbox that is no more; ids are never used
+# again, so that whoever waits for it finds nothing to do.
+forget() {
+	if [ ! -e "$state/registry/$id.json" ] && [ ! -e "$root/$id" ]; then
+		rm -f -- "$state/locks/$id"
+	fi
+}
+
 # need TOOL...: what cannot be done without.
 need() {
 	for need_tool in "$@"; do

@@ -76,7 +76,7 @@ destroy_one() (
 	exec 9>>"$state/locks/$id"
 	lock || end locked locked "another operation holds it"
 	if [ ! -e "$dir" ] && [ ! -e "$state/registry/$id.json" ] && [ -e "$state/registry/destroyed/$id.json" ]; then
-		rm -f -- "$state/locks/$id"
+		forget
 		end gone gone "already destroyed"
 	fi
 	prove_dir

@@ -18,9 +18,13 @@ check_root >&2 || fail changed
 dir=$root/$id
 (
 	lock || fail locked
-	holds "$state/registry/$id.json" "$was" || fail changed
-	holds "$dir/.sandboxer/meta.json" "$was" || fail changed
+	if ! holds "$state/registry/$id.json" "$was" || ! holds "$dir/.sandboxer/meta.json" "$was"; then
+		forget
+		fail changed
+	fi
 	put "$state/registry/$id.json" "$record" >&2 || fail unwritten
 	put "$dir/.sandboxer/meta.json" "$record" >&2 || fail unwritten
+	# Not the last command: a shell would become it, and the lock would be gone.
 	"$@" 9>&-
+	exit $?
 ) 9>>"$state/locks/$id"

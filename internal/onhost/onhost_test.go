@@ -254,6 +254,11 @@ func TestLocked(t *testing.T) {
 		if out, why, _ := run("one", "three", "echo", "ran"); out != "" || why != "changed" {
 			t.Errorf("with an old record: got %q and %q, want it not to run, changed", out, why)
 		}
+		// The lock is held while the command runs.
+		lock := filepath.Join(m.home, ".local/state/sandboxer/locks/canary-000000")
+		if out, _, _ := run("two", "two", "sh", "-c", "flock -n "+lock+" true || echo held"); out != "held\n" {
+			t.Errorf("inside the command: got %q, want the lock held", out)
+		}
 		// A child that outlives the command must not hold the lock.
 		if _, why, _ := run("two", "two", "sh", "-c", "sleep 60 >/dev/null 2>&1 </dev/null & echo $!"); why != "" {
 			t.Errorf("got %q, want it to run", why)

@@ -18,6 +18,7 @@ lock || {
 	exit 7
 }
 if ! holds "$state/registry/$id.json" "$was" || ! holds "$dir/.sandboxer/meta.json" "$was"; then
+	forget
 	say "changed $id"
 	exit 1
 fi
