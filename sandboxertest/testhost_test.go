@@ -15,75 +15,79 @@ import (
 	"github.com/tegwick/sand-boxer/localhost"
 )
 
-// TestRulesAreBroken runs hosts that are wrong in one way, and expects the
-// rules about that to say so.
+// A brokenHost is wrong in one way, about which some rules are.
+type brokenHost struct {
+	name   string
+	host   hostFunc
+	breaks []string
+}
+
+var brokenHosts = []brokenHost{{
+	"joins arguments for a shell",
+	func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+		if len(cmd.Args) > 0 {
+			cmd.Args = []string{"sh", "-c", strings.Join(cmd.Args, " ")}
+		}
+		return localhost.Host{}.Run(ctx, cmd)
+	},
+	[]string{"arguments arrive byte for byte", "each nasty argument on its own"},
+}, {
+	"forgets the environment",
+	func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+		cmd.Env = nil
+		return localhost.Host{}.Run(ctx, cmd)
+	},
+	[]string{"variables are set", "the last entry wins", "a PATH given is searched", "a malformed entry"},
+}, {
+	"takes exit codes for errors",
+	func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+		res, err := localhost.Host{}.Run(ctx, cmd)
+		if err == nil {
+			err = res.Err("run")
+		}
+		return res, err
+	},
+	[]string{"exit codes are data", "a program that is not there", "a child that a signal ends"},
+}, {
+	"keeps the beginning of output only",
+	func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+		res, err := localhost.Host{}.Run(ctx, cmd)
+		res.Stdout, res.Truncated = res.Stdout[:min(len(res.Stdout), 1<<20)], false
+		return res, err
+	},
+	[]string{"more output than is kept", "exactly as much output as is kept", "input arrives byte for byte"},
+}, {
+	"returns when the context ends, and lets the command run",
+	func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+		result := make(chan sandboxer.Result, 1)
+		fail := make(chan error, 1)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		go func() {
+			defer cancel()
+			res, err := localhost.Host{}.Run(bounded, cmd)
+			result <- res
+			fail <- err
+		}()
+		select {
+		case <-ctx.Done():
+			return sandboxer.Result{}, &sandboxer.HostError{Host: "local", Op: "run", Started: true, Killed: true, Err: ctx.Err()}
+		case res := <-result:
+			return res, <-fail
+		}
+	},
+	[]string{"a context that has ended already", "cancelled", "cancelled again and again"},
+}, {
+	"is os/exec as it comes",
+	naive,
+	[]string{
+		"a program that is not there", "cancelled, with a child deaf to SIGTERM", "time to tidy up",
+		"a context that has ended already", "NUL in an argument", "messages come in English",
+	},
+}}
+
+// TestRulesAreBroken expects the rules to notice what is wrong.
 func TestRulesAreBroken(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		host   hostFunc
-		breaks []string
-	}{{
-		"joins arguments for a shell",
-		func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-			if len(cmd.Args) > 0 {
-				cmd.Args = []string{"sh", "-c", strings.Join(cmd.Args, " ")}
-			}
-			return localhost.Host{}.Run(ctx, cmd)
-		},
-		[]string{"arguments arrive byte for byte", "each nasty argument on its own"},
-	}, {
-		"forgets the environment",
-		func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-			cmd.Env = nil
-			return localhost.Host{}.Run(ctx, cmd)
-		},
-		[]string{"variables are set", "the last entry wins", "a PATH given is searched", "a malformed entry"},
-	}, {
-		"takes exit codes for errors",
-		func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-			res, err := localhost.Host{}.Run(ctx, cmd)
-			if err == nil {
-				err = res.Err("run")
-			}
-			return res, err
-		},
-		[]string{"exit codes are data", "a program that is not there", "a child that a signal ends"},
-	}, {
-		"keeps the beginning of output only",
-		func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-			res, err := localhost.Host{}.Run(ctx, cmd)
-			res.Stdout, res.Truncated = res.Stdout[:min(len(res.Stdout), 1<<20)], false
-			return res, err
-		},
-		[]string{"more output than is kept", "exactly as much output as is kept", "input arrives byte for byte"},
-	}, {
-		"returns when the context ends, and lets the command run",
-		func(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-			result := make(chan sandboxer.Result, 1)
-			fail := make(chan error, 1)
-			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-			go func() {
-				defer cancel()
-				res, err := localhost.Host{}.Run(bounded, cmd)
-				result <- res
-				fail <- err
-			}()
-			select {
-			case <-ctx.Done():
-				return sandboxer.Result{}, &sandboxer.HostError{Host: "local", Op: "run", Started: true, Killed: true, Err: ctx.Err()}
-			case res := <-result:
-				return res, <-fail
-			}
-		},
-		[]string{"a context that has ended already", "cancelled", "cancelled again and again"},
-	}, {
-		"is os/exec as it comes",
-		naive,
-		[]string{
-			"a program that is not there", "cancelled, with a child deaf to SIGTERM", "time to tidy up",
-			"a context that has ended already", "NUL in an argument", "messages come in English",
-		},
-	}} {
+	for _, tt := range brokenHosts {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, r := range hostRules {
 				if !slices.Contains(tt.breaks, r.name) {
