@@ -26,7 +26,7 @@ type rule struct {
 // newHost once; the test that it is given is t, so that its Cleanup runs when
 // everything is over.
 //
-// The host must be a Unix machine with sh, cat, printf, sleep, env, kill and
+// The host must be a Unix machine with sh, cat, printf, sleep, kill, chmod, rm and
 // mktemp; a directory is made in its temporary directory and removed again.
 // Rules are independent of each other and run side by side, so the host must
 // not be one that forbids that.
