@@ -126,12 +126,13 @@ func spec(t *testing.T) sandboxer.Spec {
 	return canary.Spec(canary.File(path))
 }
 
-// engineObjects lists what docker holds, so that what is left can be named.
-func engineObjects(t *testing.T, p place) string {
+// engineObjects lists what the engine holds: all of docker's, and the
+// processes of sandboxes below root.
+func engineObjects(t *testing.T, p place, root string) string {
 	if p.engine != "docker" {
-		return p.sh(t, "ps -eo args | grep '[_]_canary' || true")
+		return p.sh(t, "sh -c 'grep -als SANDBOXER_DIR="+root+" /proc/[0-9]*/environ; true'")
 	}
-	return p.sh(t, "docker ps -aq --no-trunc; docker network ls -q --no-trunc; docker volume ls -q; docker images -aq --no-trunc")
+	return p.sh(t, "(docker ps -aq --no-trunc; docker network ls -q --no-trunc; docker volume ls -q; docker images -aq --no-trunc) | sort")
 }
 
 // The owner's four checks, then nothing is left.
@@ -139,7 +140,7 @@ func TestRunbook(t *testing.T) {
 	for _, p := range places() {
 		t.Run(p.name, func(t *testing.T) {
 			box, host := newBox(t, p), p.host(t)
-			objects := engineObjects(t, p)
+			objects := engineObjects(t, p, box.Root)
 			ctx := t.Context()
 
 			status, err := box.Create(ctx, host, spec(t))
@@ -160,7 +161,7 @@ func TestRunbook(t *testing.T) {
 			if again, err := box.Destroy(ctx, host, status.SandboxID); err != nil || again.State != sandboxer.StateDestroyed {
 				t.Errorf("destroy again: got state %s, %v, want destroyed", again.State, err)
 			}
-			if now := engineObjects(t, p); now != objects {
+			if now := engineObjects(t, p, box.Root); now != objects {
 				t.Errorf("the engine holds\n%s\nand held before\n%s", now, objects)
 			}
 			if left := p.sh(t, "ls -A "+box.Root); strings.TrimSpace(left) != "fake99" {
