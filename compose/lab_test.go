@@ -27,6 +27,7 @@ type bench struct {
 	spec   sandboxer.Spec
 	box    sandboxer.Placement
 	before []string
+	state  sandboxer.State // of the record it is taken down by in the end
 }
 
 // newBench makes a sandbox directory with a compose file and, as the image,
@@ -40,7 +41,7 @@ func newBench(t *testing.T, composeFile string, services ...string) *bench {
 		t.Fatal(err)
 	}
 	t.Setenv("DOCKER_HOST", "unix://"+l.DockerSocket)
-	b := &bench{t: t, host: localhost.Host{}}
+	b := &bench{t: t, host: localhost.Host{}, state: sandboxer.StateReady}
 	b.before = b.objects()
 	id := "test-" + random(t, 6)
 	b.box = sandboxer.Placement{
@@ -174,16 +175,15 @@ func (b *bench) mustUp() (sandboxer.Started, sandboxer.Record) {
 		b.t.Fatalf("up: %v (log %q)", err, logOf(err))
 	}
 	rec := b.record()
-	rec.State = sandboxer.StateReady
 	for _, r := range started.Resources {
 		rec.Resources = append(rec.Resources, sandboxer.RecordedRef{Kind: r.Kind, Ref: r.Ref})
 	}
 	return started, rec
 }
 
-// record is what there is of a create that did not get to its end.
+// record lists no resources: it is of a create that did not get to its end.
 func (b *bench) record() sandboxer.Record {
-	return sandboxer.Record{SandboxID: b.box.ID, Nonce: b.box.Nonce, Engine: sandboxer.EngineDocker, State: sandboxer.StateProvisioning}
+	return sandboxer.Record{SandboxID: b.box.ID, Nonce: b.box.Nonce, Engine: sandboxer.EngineDocker, State: b.state}
 }
 
 // teardown runs the script as the root package does, and returns its lines.
@@ -197,7 +197,7 @@ func (b *bench) teardown(rec sandboxer.Record, wantCode int) []string {
 		b.t.Fatal(err)
 	}
 	if code := cmd.ProcessState.ExitCode(); code != wantCode {
-		b.t.Errorf("teardown: got exit status %d, want %d: %s%s", code, wantCode, out, stderr.String())
+		b.t.Errorf("teardown: got %v, want exit status %d: %s%s", cmd.ProcessState, wantCode, out, stderr.String())
 	}
 	return slices.Collect(strings.Lines(string(out)))
 }

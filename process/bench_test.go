@@ -109,7 +109,7 @@ func (b *bench) teardown(rec sandboxer.Record, wantCode int) []string {
 		b.t.Fatal(err)
 	}
 	if code := cmd.ProcessState.ExitCode(); code != wantCode {
-		b.t.Errorf("teardown: got exit status %d, want %d: %s", code, wantCode, out)
+		b.t.Errorf("teardown: got %v, want exit status %d: %s", cmd.ProcessState, wantCode, out)
 	}
 	return slices.Collect(strings.Lines(string(out)))
 }
