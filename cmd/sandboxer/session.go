@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/engine"
+	"github.com/tegwick/sand-boxer/exporter/jsonfile"
+	"github.com/tegwick/sand-boxer/localhost"
+	"github.com/tegwick/sand-boxer/probe"
+	"github.com/tegwick/sand-boxer/sshhost"
+)
+
+// A session is what a verb works with: the host chosen and the sandboxer for
+// it.
+type session struct {
+	host  sandboxer.Host
+	box   *sandboxer.Sandboxer
+	close func()
+}
+
+// open makes the session of this run. Nothing is dialled yet. The context
+// returned ends when the verb has had the time it may take; close it all with
+// session.close.
+func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, session, error) {
+	provisioners, err := engine.Select(a.settings.engine, a.settings.composeCmd)
+	if err != nil {
+		return ctx, session{}, misused("%v", err)
+	}
+	s := session{host: localhost.Host{}, box: a.box()}
+	s.box.Provisioners = provisioners
+	hangUp := func() {}
+	if a.settings.host != localName {
+		host := sshhost.New(a.settings.host, sshhost.Config{ConfigFile: a.settings.sshConfig, Logger: s.box.Logger})
+		s.host, hangUp = host, func() { host.Close() }
+	}
+	a.limit = a.settings.limit(limit)
+	ctx, cancel := context.WithTimeout(ctx, a.limit)
+	s.close = func() {
+		a.progress.stop()
+		cancel()
+		hangUp()
+	}
+	return ctx, s, nil
+}
+
+// box is the sandboxer of this run, without what only a host needs.
+func (a *app) box() *sandboxer.Sandboxer {
+	level := slog.LevelWarn
+	if a.settings.verbose {
+		level = slog.LevelDebug
+	}
+	return &sandboxer.Sandboxer{
+		Collector: probe.Collector{},
+		Exporter:  jsonfile.Exporter{},
+		Root:      a.settings.root,
+		Logger:    slog.New(&logHandler{console: a.err, level: level, begun: a.begun}),
+		Progress:  a.progress.step,
+	}
+}
+
+// announce says what is about to be done, in a line that stays, and shows the
+// progress of it.
+func (a *app) announce(format string, args ...any) {
+	if !a.settings.quiet {
+		a.err.printf("sandboxer: "+format, args...)
+	}
+	a.progress.start(a.style(), "connecting")
+}
+
+// follow shows the progress of what needs no announcement: where a line can
+// be taken back, nothing is left of it.
+func (a *app) follow(format string, args ...any) {
+	if a.style() != live && !a.settings.quiet {
+		a.err.printf("sandboxer: "+format, args...)
+	}
+	a.progress.start(a.style(), fmt.Sprintf(format, args...))
+}
+
+// style is how progress is shown. With -v the log says the same and more.
+func (a *app) style() style {
+	switch {
+	case a.settings.quiet, a.settings.verbose:
+		return silent
+	case a.err.canLive():
+		return live
+	}
+	return plain
+}
