@@ -55,7 +55,7 @@ func (a *app) interrupted(s os.Signal) {
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "sandboxer",
-		Example: "  sandboxer version\n  sandboxer schema list",
+		Example: "  sandboxer create                      # a canary on this machine\n  sandboxer --host coulombcore create   # on a host you can ssh to\n  sandboxer inspect stale",
 		Long: "sandboxer puts throw-away compose sandboxes on a host, says in numbers what\n" +
 			"that did to the host, and finds and removes what was left behind.",
 		SilenceErrors: true,
@@ -74,7 +74,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(a.helpCommand())
 	a.settings.register(root.PersistentFlags())
-	root.AddCommand(a.schemaCommand(), a.versionCommand(), a.completionCommand())
+	root.AddCommand(a.listCommand(), a.statusCommand(),
+		a.inspectCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand())
 	return root
 }
 
@@ -143,3 +144,9 @@ func (a *app) guessOutput(args []string) {
 	_ = s.load(f, a.getenv)
 	a.settings = s
 }
+
+// Limits of time of the verbs, where --timeout does not say otherwise.
+const (
+	readLimit = time.Minute
+	actLimit  = 10 * time.Minute
+)

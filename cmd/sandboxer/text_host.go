@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+// hostText shows the numbers of a HostSnapshot that a person asks for first.
+func hostText(p *page, doc sandboxer.SnapshotDocument) {
+	id := doc.Identity
+	p.field("host", hostName(doc.Host))
+	p.field("system", fmt.Sprintf("%s, kernel %s, %s", text(id.OSPrettyName), text(id.KernelRelease), text(id.Arch)))
+	p.field("user", fmt.Sprintf("%s (uid %s)", text(id.User), count(id.UID)))
+	p.field("observed_at", instant(doc.ObservedAt)+clockText(doc.HostSnapshot))
+	p.field("uptime", span(id.UptimeSeconds))
+	p.field("load", fmt.Sprintf("%s %s %s on %s CPUs", number(doc.Load.Load1, 2), number(doc.Load.Load5, 2),
+		number(doc.Load.Load15, 2), count(doc.CPU.LogicalCount)))
+	p.field("pressure", pressureText(doc.Pressure))
+	p.field("memory", fmt.Sprintf("%s of %s available", size(doc.Memory.AvailableBytes), size(doc.Memory.TotalBytes)))
+	p.field("swap", fmt.Sprintf("%s of %s free", size(doc.Memory.SwapFreeBytes), size(doc.Memory.SwapTotalBytes)))
+	p.field("disk_root_avail_gb", fmt.Sprintf("%s (%s)", number(doc.DiskRootAvailGB, 3), ratio(doc.DiskRootAvailRatio)))
+	filesystemsText(p, doc.Filesystems)
+	enginesText(p, doc.Engines)
+	p.gap()
+	admissionText(p, "admission", doc.Admission)
+	if doc.Collection.Partial {
+		var missing []string
+		for _, m := range doc.Collection.Missing {
+			missing = append(missing, fmt.Sprintf("%s (%s)", m.Field, m.Reason))
+		}
+		p.title("partial", strings.Join(missing, ", "))
+	}
+	for _, w := range doc.Collection.Warnings {
+		p.line("warning: " + w)
+	}
+}
+
+func clockText(s sandboxer.HostSnapshot) string {
+	if s.ClockOffsetMS == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (clock %+d ms, known to +/- %s ms)", *s.ClockOffsetMS, count(s.ClockUncertaintyMS))
+}
+
+// pressureText is the share of the last minute in which something waited.
+func pressureText(all sandboxer.Pressures) string {
+	var parts []string
+	for _, row := range []struct {
+		name string
+		p    *sandboxer.Pressure
+	}{{"cpu", all.CPU}, {"memory", all.Memory}, {"io", all.IO}} {
+		value := unknown
+		if row.p != nil {
+			value = ratio(row.p.SomeAvg60Ratio)
+		}
+		parts = append(parts, row.name+" "+value)
+	}
+	return strings.Join(parts, ", ") + " of the last minute"
+}
+
+func filesystemsText(p *page, all []sandboxer.Filesystem) {
+	p.title("filesystems", "")
+	var rows [][]string
+	for _, f := range all {
+		rows = append(rows, []string{
+			f.Path, text(f.FSType), size(f.AvailBytes), size(f.TotalBytes), ratio(f.AvailRatio), ratio(f.InodesFreeRatio),
+			strings.Join(f.Roles, ","),
+		})
+	}
+	p.table("  ", []string{"PATH", "FSTYPE", "AVAIL", "TOTAL", "AVAIL_RATIO", "INODES_FREE", "ROLES"}, rows)
+}
+
+func enginesText(p *page, all []sandboxer.EngineInfo) {
+	p.title("engines", "")
+	var rows [][]string
+	for _, e := range all {
+		running := count(e.ContainersRunning)
+		if e.Status == sandboxer.EngineAbsent || e.Name == sandboxer.EngineProcess {
+			running = none
+		}
+		rows = append(rows, []string{
+			string(e.Name), string(e.Status), text(e.Version), strings.Join(e.ComposeTools, ", "), running, text(e.Detail),
+		})
+	}
+	p.table("  ", []string{"NAME", "STATUS", "VERSION", "COMPOSE_TOOLS", "RUNNING", "DETAIL"}, rows)
+}
+
+func doctorText(p *page, doc sandboxer.DoctorReport) {
+	p.field("host", hostName(doc.Host))
+	p.field("verdict", string(worstFinding(doc.Findings)))
+	p.line("")
+	var rows [][]string
+	for _, f := range doc.Findings {
+		rows = append(rows, []string{string(f.Verdict), f.Check, f.Message})
+		if f.Mend != nil {
+			rows = append(rows, []string{" ", " ", "mend: " + *f.Mend})
+		}
+	}
+	p.table("", []string{"VERDICT", "CHECK", "FINDING"}, rows)
+}
+
+// worstFinding is the verdict of them all.
+func worstFinding(all []sandboxer.Finding) sandboxer.Verdict {
+	worst := sandboxer.Pass
+	for _, v := range []sandboxer.Verdict{sandboxer.Unknown, sandboxer.Warn, sandboxer.Fail} {
+		for _, f := range all {
+			if f.Verdict == v {
+				worst = v
+			}
+		}
+	}
+	return worst
+}

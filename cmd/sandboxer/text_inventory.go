@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+// listText is the table of sandboxes. now is the host's clock.
+func listText(p *page, doc sandboxer.InventoryDocument, now *time.Time) {
+	if len(doc.Sandboxes) == 0 {
+		p.line(fmt.Sprintf("no sandboxes on %s below %s", doc.Host.Name, doc.Root))
+	}
+	p.table("", sandboxHeader, sandboxRows(doc.Sandboxes, now))
+	incompleteText(p, doc.Inventory)
+}
+
+var sandboxHeader = []string{"SANDBOX_ID", "NAME", "STATE", "PROFILE", "ENGINE", "AGE", "EXPIRES"}
+
+func sandboxRows(all []sandboxer.Sandbox, now *time.Time) [][]string {
+	var rows [][]string
+	for _, s := range all {
+		state := string(s.State)
+		if s.Locked != nil && *s.Locked {
+			state += " (locked)"
+		}
+		rows = append(rows, []string{
+			string(s.SandboxID), text(s.Name), state, text(s.Profile), text(s.Engine),
+			since(s.CreatedAt, now), expiry(s.ExpiresAt, now),
+		})
+	}
+	return rows
+}
+
+func expiry(at, now *time.Time) string {
+	switch {
+	case at == nil:
+		return "never"
+	case now == nil:
+		return instant(at)
+	case at.After(*now):
+		return "in " + since(now, at)
+	}
+	return since(at, now) + " ago"
+}
+
+func inventoryText(p *page, doc sandboxer.InventoryDocument, now *time.Time) {
+	p.field("host", hostName(doc.Host))
+	p.field("root", fmt.Sprintf("%s (%s)", doc.Root, doc.RootState))
+	p.field("complete", yesNo(&doc.Complete))
+	p.title("sandboxes", fmt.Sprint(len(doc.Sandboxes)))
+	p.table("  ", sandboxHeader, sandboxRows(doc.Sandboxes, now))
+	p.title("directories", fmt.Sprint(len(doc.Directories)))
+	var rows [][]string
+	for _, d := range doc.Directories {
+		rows = append(rows, []string{d.Name, d.Kind, yesNo(&d.Own), since(d.LastChange, now)})
+	}
+	p.table("  ", []string{"NAME", "KIND", "OWN", "UNCHANGED"}, rows)
+	p.title("compose_projects", fmt.Sprint(len(doc.ComposeProjects)))
+	rows = nil
+	for _, c := range doc.ComposeProjects {
+		rows = append(rows, []string{
+			c.Name, string(c.Engine), text(c.SandboxID), fmt.Sprintf("%d/%d", c.ContainersRunning, c.ContainersTotal),
+			fmt.Sprint(c.NetworksTotal), fmt.Sprint(c.VolumesTotal), text(c.WorkingDir),
+		})
+	}
+	p.table("  ", []string{"NAME", "ENGINE", "SANDBOX_ID", "RUNNING", "NETWORKS", "VOLUMES", "WORKING_DIR"}, rows)
+	p.title("leftovers", fmt.Sprint(len(doc.Leftovers)))
+	rows = nil
+	for _, r := range doc.Leftovers {
+		rows = append(rows, []string{string(r.Engine), string(r.Kind), r.Name, text(r.SandboxID), text(r.State)})
+	}
+	p.table("  ", []string{"ENGINE", "KIND", "NAME", "SANDBOX_ID", "STATE"}, rows)
+	p.title("sources", "")
+	rows = nil
+	for _, s := range doc.Sources {
+		rows = append(rows, []string{s.Name, s.Status, text(s.Detail)})
+	}
+	p.table("  ", []string{"NAME", "STATUS", "DETAIL"}, rows)
+}
+
+func inventorySummary(inv sandboxer.Inventory) string {
+	s := fmt.Sprintf("%s, %s, %s", plural(len(inv.Sandboxes), "sandbox", "sandboxes"),
+		plural(len(inv.Directories), "other directory", "other directories"),
+		plural(len(inv.ComposeProjects), "compose project", "compose projects"))
+	if !inv.Complete {
+		s += "; partial: " + strings.Join(silentSources(inv), ", ")
+	}
+	return s
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func silentSources(inv sandboxer.Inventory) []string {
+	var out []string
+	for _, s := range inv.Sources {
+		if !s.Complete() {
+			out = append(out, s.Name+" "+s.Status)
+		}
+	}
+	return out
+}
+
+// incompleteText says that there may be more than is shown.
+func incompleteText(p *page, inv sandboxer.Inventory) {
+	if !inv.Complete {
+		p.line("partial: " + strings.Join(silentSources(inv), ", "))
+	}
+}
+
+func staleText(p *page, doc sandboxer.StaleDocument) {
+	candidatesText(p, "stale_candidates", doc.StaleCandidates)
+	if !doc.Complete {
+		p.line("partial: not every source answered; see inspect inventory")
+	}
+}
+
+func candidatesText(p *page, name string, all []sandboxer.StaleSandbox) {
+	p.field(name, fmt.Sprint(len(all)))
+	var rows [][]string
+	for _, s := range all {
+		rows = append(rows, []string{s.Ref, string(s.Class), span(s.AgeSeconds), strings.Join(s.BlockedBy, ","), s.Detail})
+	}
+	p.table("  ", []string{"REF", "CLASS", "AGE", "BLOCKED_BY", "DETAIL"}, rows)
+}
