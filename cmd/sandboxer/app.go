@@ -74,7 +74,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(a.helpCommand())
 	a.settings.register(root.PersistentFlags())
-	root.AddCommand(a.listCommand(), a.statusCommand(),
+	root.AddCommand(a.createCommand(), a.destroyCommand(), a.listCommand(), a.statusCommand(),
 		a.inspectCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand())
 	return root
 }

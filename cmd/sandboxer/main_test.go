@@ -6,10 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
@@ -27,6 +30,39 @@ func TestLocal(t *testing.T) {
 		env.Setenv("DOCKER_HOST", "unix:///nonexistent") // what else runs there is not ours to count
 		env.Setenv("SANDBOXER_ENGINE", "process")
 		env.Setenv("SANDBOXER_ROOT", filepath.Join(env.WorkDir, "root"))
+	})
+}
+
+// TestLab runs what needs a host to ssh to and a docker there. The scripts
+// are the only ones to touch the engine meanwhile.
+func TestLab(t *testing.T) {
+	lab.Open(t)
+	lab.Require(t, "root", "ssh", "dockerd", "docker-cli", "compose-v2")
+	lab.EngineLock(t)
+	program := buildStatic(t)
+	runScripts(t, "testdata/lab", func(t *testing.T, env *testscript.Env) {
+		sshd := lab.SSHD(t, lab.SSHDOptions{})
+		down := lab.SSHD(t, lab.SSHDOptions{Config: []string{"SetEnv DOCKER_HOST=unix:///nonexistent"}})
+		env.Setenv("CANARY", program)
+		env.Setenv("SANDBOXER_SSH_CONFIG", sshd.SSHConfig)
+		env.Setenv("SSHD_LOG", sshd.Log)
+		log, err := os.ReadFile(sshd.Log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		env.Setenv("SSHD_SEEN", strconv.Itoa(len(log)))
+		env.Setenv("DOWN_CONFIG", down.SSHConfig) // the same hosts, where docker does not answer
+	})
+}
+
+// TestBare runs what needs a machine without any engine.
+func TestBare(t *testing.T) {
+	prefix := lab.WithoutEngine(t)
+	program := buildStatic(t)
+	runScripts(t, "testdata/bare", func(_ *testing.T, env *testscript.Env) {
+		env.Setenv("SANDBOXER", program)
+		env.Setenv("SANDBOXER_ROOT", filepath.Join(env.WorkDir, "root"))
+		env.Values[barePrefix{}] = prefix
 	})
 }
 
