@@ -54,6 +54,8 @@ var scriptVersion = sync.OnceValue(func() string {
 	return hex.EncodeToString(sum[:6])
 })
 
+var errNoAnswer = errors.New("inspect host: a command ran, and not the probe")
+
 // A Collector reads a host with one POSIX shell script. The zero value is
 // ready to use.
 type Collector struct{}
@@ -66,6 +68,11 @@ func (Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxe
 	root, err := cleanRoot(opts.Root)
 	if err != nil {
 		return sandboxer.Observation{}, err
+	}
+	if opts.Sandbox != "" {
+		if _, err := sandboxer.ParseRef(string(opts.Sandbox)); err != nil {
+			return sandboxer.Observation{}, err
+		}
 	}
 	nonce, err := newNonce()
 	if err != nil {
@@ -89,12 +96,14 @@ func (Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxe
 		return sandboxer.Observation{}, fmt.Errorf("inspect host: %w", err)
 	}
 	res.Stderr = stderr.Bytes()
-	if err := res.Err("inspect host"); err != nil {
-		return sandboxer.Observation{}, err
+	ended := res.Err("inspect host")
+	if !bytes.Contains(answer.data, []byte("\n"+nonce+" begin ")) {
+		return sandboxer.Observation{}, cmp.Or(ended, errNoAnswer)
 	}
 	obs := parse(answer.data, request{nonce: nonce, root: root, sandbox: opts.Sandbox})
-	if len(obs.Snapshot.Collection.Missing) == 0 && obs.Inventory.Root == "" {
-		return sandboxer.Observation{}, errors.New("inspect host: no answer")
+	if ended != nil { // part-way, and then the rest is unknown
+		c := &obs.Snapshot.Collection
+		c.Warnings = append(c.Warnings, ended.Error())
 	}
 	timing(&obs.Snapshot, asked, answer.clockAt, answered)
 	return obs, nil

@@ -69,7 +69,7 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 	case !s.Evidence.Dir.IsDir:
 		s.Metadata, odd = sandboxer.RecordCorrupt, "its directory is none"
 	case !inTar && !j.whole:
-		s.Metadata, odd = RecordUnread, "its metadata was not read"
+		s.Metadata, odd = sandboxer.RecordUnknown, "its metadata was not read"
 	case !inTar:
 		s.Metadata, odd = sandboxer.RecordCorrupt, "metadata: not a plain file of that size"
 	default:
@@ -89,7 +89,7 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 		s.Evidence.Registry = reg.data
 		odd = cmp.Or(odd, prefixed("registry", oddReg))
 	case !j.whole:
-		s.Registry = RecordUnread
+		s.Registry = sandboxer.RecordUnknown
 	case listed:
 		s.Registry, odd = sandboxer.RecordCorrupt, cmp.Or(odd, "registry: not a plain file of that size")
 	}
@@ -100,10 +100,6 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 	describe(&s, odd)
 	return s
 }
-
-// RecordUnread is the state of a record that may be there and well: the answer
-// was cut off before it.
-const RecordUnread sandboxer.RecordState = "unknown"
 
 func prefixed(where, text string) string {
 	if text == "" {

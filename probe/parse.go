@@ -50,6 +50,7 @@ func parse(out []byte, req request) sandboxer.Observation {
 	r.obs.Snapshot.Engines = []sandboxer.EngineInfo{docker.info, podman.info, {
 		Name: sandboxer.EngineProcess, Status: sandboxer.EngineOK, ComposeTools: []string{},
 	}}
+	r.why.add(unsupported, fieldPath(2)+".*") // nothing to ask
 	r.dockerRoot(docker.info)
 	r.inventory(docker, podman)
 	r.objects(docker, podman)

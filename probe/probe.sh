@@ -394,7 +394,7 @@ find_podman
 
 case $root in
 [~]/*)
-	cd -P -- "$home" && root=$PWD/${root#?/}
+	if cd -P -- "$home"; then root=${PWD%/}/${root#?/}; else root=/nonexistent/${root#?/}; fi
 	;;
 esac
 there=
