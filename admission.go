@@ -2,6 +2,33 @@ package sandboxer
 
 import "fmt"
 
+// An Admission says whether a host can take another sandbox.
+type Admission struct {
+	Verdict AdmissionVerdict  `json:"verdict"`
+	Reasons []AdmissionReason `json:"reasons"` // empty where the verdict is ok
+}
+
+// An AdmissionVerdict is the answer to "another one?". The set is open.
+type AdmissionVerdict string
+
+// Admission verdicts, from best to worst.
+const (
+	AdmitOK      AdmissionVerdict = "ok"
+	AdmitUnknown AdmissionVerdict = "unknown" // a value the answer depends on is missing
+	AdmitWarn    AdmissionVerdict = "warn"
+	AdmitRefuse  AdmissionVerdict = "refuse"
+)
+
+// An AdmissionReason is one value that is past a threshold, or missing.
+type AdmissionReason struct {
+	Code      string           `json:"code"`      // stable name of the rule
+	Field     string           `json:"field"`     // JSON path of the value in the snapshot
+	Observed  *float64         `json:"observed"`  // the value; null: missing
+	Threshold *float64         `json:"threshold"` // what it was held against
+	Severity  AdmissionVerdict `json:"severity"`
+	Message   string           `json:"message"` // for a person
+}
+
 // Thresholds of Admit. They follow what kubelet and Nomad evict and collect
 // at, on the cautious side for a host that is not ours alone.
 const (

@@ -8,6 +8,55 @@ import (
 	"strings"
 )
 
+// A CanaryResult is what the canary found out about its host.
+type CanaryResult struct {
+	Status     Verdict       `json:"status"`      // worst of the checks: fail, else error, else warn, else pass
+	DurationMS *int64        `json:"duration_ms"` // of the checks in the sandbox
+	Isolation  *string       `json:"isolation"`   // what kept the canary apart: container, or the namespaces it got
+	Checks     []CanaryCheck `json:"checks"`      // in the order they were made
+}
+
+// A CanaryCheck is one of the canary's checks.
+type CanaryCheck struct {
+	Name       string   `json:"name"` // such as "start_latency"
+	Status     Verdict  `json:"status"`
+	DurationMS *int64   `json:"duration_ms"` // of this check
+	Value      *float64 `json:"value"`       // what was measured, in unit
+	Unit       *string  `json:"unit"`        // of value and threshold
+	Threshold  *float64 `json:"threshold"`   // what value was held against
+	Message    string   `json:"message"`     // for a person
+}
+
+// Names of canary checks. The set is open.
+const (
+	CheckStartLatency  = "start_latency"
+	CheckWriteFsync    = "write_fsync"
+	CheckMemoryLimit   = "memory_limit"
+	CheckCPUSpeed      = "cpu_speed"
+	CheckIsolation     = "isolation"
+	CheckClockSkew     = "clock_skew"
+	CheckPublishedPort = "published_port"
+	CheckTeardownLeaks = "teardown_leaks"
+)
+
+// Add appends a check, or replaces the one of its name, and sets Status anew.
+func (r *CanaryResult) Add(c CanaryCheck) {
+	i := slices.IndexFunc(r.Checks, func(have CanaryCheck) bool { return have.Name == c.Name })
+	if i >= 0 {
+		r.Checks[i] = c
+	} else {
+		r.Checks = append(r.Checks, c)
+	}
+	r.Status = Pass
+	for _, worse := range []Verdict{Warn, Unknown, Errored, Fail} {
+		for _, c := range r.Checks {
+			if c.Status == worse {
+				r.Status = worse
+			}
+		}
+	}
+}
+
 // Thresholds of the canary checks that only the outside can judge.
 const (
 	maxStartMS       = 10_000.0  // a program in a container should run within this

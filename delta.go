@@ -67,19 +67,6 @@ type Residual struct {
 	Objects map[ObjectKind]ObjectDelta `json:"objects"` // every lasting change, whoever caused it
 }
 
-// A Verdict is the outcome of one check. The set is open.
-type Verdict string
-
-// Verdicts.
-const (
-	Pass    Verdict = "pass"
-	Warn    Verdict = "warn"
-	Fail    Verdict = "fail"
-	Skip    Verdict = "skip"    // not applicable here, with the reason
-	Errored Verdict = "error"   // the check itself broke
-	Unknown Verdict = "unknown" // no answer either way
-)
-
 // Diff returns what changed from before to after.
 func Diff(before, after HostSnapshot) Delta {
 	d := Delta{Objects: map[ObjectKind]ObjectDelta{}}

@@ -1,5 +1,13 @@
 package sandboxer
 
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+)
+
 // NewSnapshotDocument wraps what Inspect saw of a host's numbers.
 func (b *Sandboxer) NewSnapshotDocument(host Host, obs Observation) (SnapshotDocument, error) {
 	h, err := b.documentHeader(host, KindHostSnapshot, obs)
@@ -51,3 +59,89 @@ type namedHost struct {
 }
 
 func (h namedHost) Name() string { return h.name }
+
+// header makes the header of a document about host.
+func (b *Sandboxer) header(host Host, kind Kind, runID string, snap *HostSnapshot) (Header, error) {
+	id, err := b.token(8)
+	if err != nil {
+		return Header{}, err
+	}
+	h := Header{
+		Schema: SchemaBase + kind.SchemaFile(), SchemaVersion: SchemaVersion, Kind: kind,
+		ReportID: id, RunID: runID, GeneratedAt: b.now().UTC(), Producer: b.producer(),
+		Host: HostRef{Name: host.Name()},
+	}
+	if snap != nil {
+		h.Host.Hostname, h.Host.MachineID = snap.Identity.Hostname, snap.Identity.MachineID
+	}
+	return h, nil
+}
+
+func (b *Sandboxer) producer() Producer {
+	if b.Producer != (Producer{}) {
+		return b.Producer
+	}
+	return ThisProducer()
+}
+
+// ThisProducer names the program that is running as the Go toolchain stamped
+// it.
+func ThisProducer() Producer {
+	p := Producer{Name: "sandboxer", Version: "devel", Commit: "unknown"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return p
+	}
+	const module = "github.com/tegwick/sand-boxer"
+	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+		if m.Path == module && m.Version != "" && m.Version != "(devel)" {
+			p.Version = m.Version
+		}
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && info.Main.Path == module {
+			p.Commit = s.Value
+		}
+	}
+	return p
+}
+
+// export hands the finished status to the exporter and notes what it said.
+func (b *Sandboxer) export(ctx context.Context, host Host, status SandboxStatus) (SandboxStatus, error) {
+	if b.Exporter == nil {
+		return status, nil
+	}
+	keeper, keeps := b.Exporter.(ArtifactExporter)
+	if keeps {
+		if path := keeper.Artifact(status); path != "" {
+			status.Artifacts = []Artifact{{Path: path}}
+		}
+	}
+	err := b.Exporter.Export(ctx, status)
+	if several, ok := b.Exporter.(OutcomeExporter); ok {
+		status.Export = several.Outcomes(err)
+	} else {
+		status.Export = []ExportOutcome{{Sink: "exporter", Status: "done"}}
+		if err != nil {
+			status.Export[0].Status, status.Export[0].Error = "failed", ptr(err.Error())
+			status.Artifacts = []Artifact{}
+		}
+	}
+	if err != nil {
+		b.logger().Warn("export", "host", host.Name(), "error", err)
+		return status, &ExportError{Err: err}
+	}
+	return status, nil
+}
+
+// encodeReport returns a status as it is stored and exported.
+func encodeReport(s SandboxStatus) ([]byte, error) {
+	s.Export = nil
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return nil, fmt.Errorf("encode report: %w", err)
+	}
+	return buf.Bytes(), nil
+}

@@ -19,6 +19,9 @@ var (
 	ErrIncomplete = errors.New("inventory incomplete")
 )
 
+// errChanged: the records on the host are not what this operation left.
+var errChanged = errors.New("another operation changed the sandbox meanwhile")
+
 // A HostError is the only kind of error a Host's Run returns.
 type HostError struct {
 	Host string // Host.Name
@@ -147,6 +150,16 @@ func (e *PhaseError) Error() string {
 
 // Unwrap returns the cause.
 func (e *PhaseError) Unwrap() error { return e.Err }
+
+// An ExportError is an operation that succeeded and whose report could not be
+// exported: the report is in the value returned beside it.
+type ExportError struct{ Err error }
+
+// Error says so.
+func (e *ExportError) Error() string { return fmt.Sprintf("export the report: %v", e.Err) }
+
+// Unwrap returns the cause.
+func (e *ExportError) Unwrap() error { return e.Err }
 
 // Hint returns the one-line remedy carried by the first error in err's tree
 // that has one, or the empty string.

@@ -1,9 +1,6 @@
 package sandboxer
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // SchemaBase is the prefix of every document's Header.Schema.
 const SchemaBase = "https://tegwick.github.io/sand-boxer/schema/v1/"
@@ -205,78 +202,15 @@ type ErrorInfo struct {
 	Log     []string `json:"log"`     // last lines of the service at fault
 }
 
-// A CanaryResult is what the canary found out about its host.
-type CanaryResult struct {
-	Status     Verdict       `json:"status"`      // worst of the checks: fail, else error, else warn, else pass
-	DurationMS *int64        `json:"duration_ms"` // of the checks in the sandbox
-	Isolation  *string       `json:"isolation"`   // what kept the canary apart: container, or the namespaces it got
-	Checks     []CanaryCheck `json:"checks"`      // in the order they were made
-}
+// A Verdict is the outcome of one check. The set is open.
+type Verdict string
 
-// A CanaryCheck is one of the canary's checks.
-type CanaryCheck struct {
-	Name       string   `json:"name"` // such as "start_latency"
-	Status     Verdict  `json:"status"`
-	DurationMS *int64   `json:"duration_ms"` // of this check
-	Value      *float64 `json:"value"`       // what was measured, in unit
-	Unit       *string  `json:"unit"`        // of value and threshold
-	Threshold  *float64 `json:"threshold"`   // what value was held against
-	Message    string   `json:"message"`     // for a person
-}
-
-// Names of canary checks. The set is open.
+// Verdicts.
 const (
-	CheckStartLatency  = "start_latency"
-	CheckWriteFsync    = "write_fsync"
-	CheckMemoryLimit   = "memory_limit"
-	CheckCPUSpeed      = "cpu_speed"
-	CheckIsolation     = "isolation"
-	CheckClockSkew     = "clock_skew"
-	CheckPublishedPort = "published_port"
-	CheckTeardownLeaks = "teardown_leaks"
+	Pass    Verdict = "pass"
+	Warn    Verdict = "warn"
+	Fail    Verdict = "fail"
+	Skip    Verdict = "skip"    // not applicable here, with the reason
+	Errored Verdict = "error"   // the check itself broke
+	Unknown Verdict = "unknown" // no answer either way
 )
-
-// Add appends a check, or replaces the one of its name, and sets Status anew.
-func (r *CanaryResult) Add(c CanaryCheck) {
-	i := slices.IndexFunc(r.Checks, func(have CanaryCheck) bool { return have.Name == c.Name })
-	if i >= 0 {
-		r.Checks[i] = c
-	} else {
-		r.Checks = append(r.Checks, c)
-	}
-	r.Status = Pass
-	for _, worse := range []Verdict{Warn, Unknown, Errored, Fail} {
-		for _, c := range r.Checks {
-			if c.Status == worse {
-				r.Status = worse
-			}
-		}
-	}
-}
-
-// An Admission says whether a host can take another sandbox.
-type Admission struct {
-	Verdict AdmissionVerdict  `json:"verdict"`
-	Reasons []AdmissionReason `json:"reasons"` // empty where the verdict is ok
-}
-
-// An AdmissionVerdict is the answer to "another one?". The set is open.
-type AdmissionVerdict string
-
-// Admission verdicts, from best to worst.
-const (
-	AdmitOK      AdmissionVerdict = "ok"
-	AdmitUnknown AdmissionVerdict = "unknown" // a value the answer depends on is missing
-	AdmitWarn    AdmissionVerdict = "warn"
-	AdmitRefuse  AdmissionVerdict = "refuse"
-)
-
-// An AdmissionReason is one value that is past a threshold, or missing.
-type AdmissionReason struct {
-	Code      string           `json:"code"`      // stable name of the rule
-	Field     string           `json:"field"`     // JSON path of the value in the snapshot
-	Observed  *float64         `json:"observed"`  // the value; null: missing
-	Threshold *float64         `json:"threshold"` // what it was held against
-	Severity  AdmissionVerdict `json:"severity"`
-	Message   string           `json:"message"` // for a person
-}

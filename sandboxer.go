@@ -28,16 +28,158 @@ package sandboxer
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"io"
-	"io/fs"
 	"log/slog"
 	"time"
 )
 
+// A Sandboxer creates, inspects and destroys sandboxes. Its fields are set
+// once; its methods may then be called concurrently.
+type Sandboxer struct {
+	Provisioners []Provisioner // in order of preference; required
+	Collector    Collector     // required
+
+	Exporter Exporter     // nil: reports are only returned
+	Root     string       // on the host; "~/" is its user's home; empty is DefaultRoot
+	Logger   *slog.Logger // nil discards
+
+	// Progress, if not nil, is called at each step, from one goroutine per
+	// operation. It must not block.
+	Progress func(Event)
+
+	// Producer names the embedding program in documents. The zero value is
+	// this module and its version.
+	Producer Producer
+
+	// Controller is who runs the operation, for records and the audit log.
+	// Empty is user@host of the process.
+	Controller string
+
+	Now    func() time.Time // nil is time.Now
+	Random io.Reader        // nil is crypto/rand
+}
+
 // DefaultRoot is where sandboxes live on a host.
 const DefaultRoot = "/tmp/sandboxer"
+
+// An Event is one step of an operation.
+type Event struct {
+	At        time.Time
+	Phase     Phase
+	SandboxID ID     // empty until there is one
+	Host      string // Host.Name
+	Message   string // for a person
+}
+
+// Host is a machine on which commands can be run. It is the only thing the
+// rest of this module knows of a machine, and it never grows: new abilities
+// come as optional interfaces with a helper that falls back to Run.
+//
+// Package localhost and package sshhost implement it; anybody may. An
+// implementation passes sandboxertest.TestHost.
+type Host interface {
+	// Name returns the name the caller gave the host. It is stable, it is
+	// what documents and messages show, and it never dials or blocks.
+	Name() string
+
+	// Run runs one command and waits for it. It is safe for concurrent use.
+	//
+	// Run follows http.RoundTripper: err is nil if the command ran to its
+	// end, whatever its exit code; the code is data. A non-nil error is a
+	// *HostError that says whether the command was never started or may
+	// have run with an outcome nobody knows. When ctx ends first, Run kills
+	// the command's whole process group, waits for that, and returns an
+	// error for which errors.Is(err, ctx.Err()) holds.
+	Run(ctx context.Context, cmd Cmd) (Result, error)
+}
+
+// Cmd is one command. The zero value of every field but Args is useful.
+type Cmd struct {
+	// Args is the argument vector; Args[0] is looked up in the PATH that the
+	// command gets. It reaches the program byte for byte, whatever the login
+	// shell of the host is: no shell expands it. It must not be empty, nor
+	// hold a NUL, nor may Args[0] begin with "-". A program that is not there
+	// is a command that ended with 127, one that cannot be executed with 126,
+	// both with a message on standard error.
+	Args []string
+
+	// Env is added to the environment the host gives its commands: that of a
+	// login, with PATH completed by the system's directories and LC_ALL=C.
+	// Each entry is of the form "KEY=value", where KEY is a shell's variable
+	// name; a later one wins. It is visible to the host's users for as long
+	// as Args is: secrets go through Stdin.
+	Env []string
+
+	// Stdin is copied to the command until it ends or stops reading; nil
+	// is an empty input. A command that exits without reading all of it has
+	// not failed. Where a Read fails, the command sees the end of its input,
+	// and Run returns that error once it has ended. A Read that still blocks
+	// by then is abandoned.
+	Stdin io.Reader
+
+	// Stdout and Stderr receive the output as it arrives, each from one
+	// goroutine. Where one is nil the stream is captured in Result, the
+	// first and last MaxCapture/2 bytes of it. A Writer that fails does not
+	// stop the command; its first error is returned by Run once the command
+	// has ended.
+	Stdout, Stderr io.Writer
+
+	// Grace is the time between SIGTERM and SIGKILL once ctx has ended.
+	// Zero is DefaultGrace.
+	Grace time.Duration
+}
+
+// Bounds that every Host keeps.
+const (
+	DefaultGrace = 2 * time.Second // Cmd.Grace when zero
+	MaxCapture   = 8 << 20         // bytes of one stream kept in a Result
+)
+
+// Result is what a command that ran has left.
+type Result struct {
+	// ExitCode is the exit status; -1 where a signal ended the command.
+	ExitCode int
+
+	// Signal names the signal that ended the command, without "SIG", where
+	// the host can tell it ("KILL"); else it is empty.
+	Signal string
+
+	// Stdout and Stderr hold what was captured, see Cmd.
+	Stdout, Stderr []byte
+
+	// Truncated reports that a capture lost its middle to MaxCapture.
+	Truncated bool
+
+	// OutputIncomplete reports that the command ended while something it
+	// had left behind still held its output open: what that wrote later is
+	// not here.
+	OutputIncomplete bool
+}
+
+// Err returns nil if the command exited with 0, else an *ExitError that
+// names what was being done.
+func (r Result) Err(doing string) error {
+	if r.ExitCode == 0 && r.Signal == "" {
+		return nil
+	}
+	return &ExitError{Doing: doing, Code: r.ExitCode, Signal: r.Signal, Stderr: string(r.Stderr)}
+}
+
+// A Collector looks at a host. It is safe for concurrent use.
+type Collector interface {
+	// Collect reads the host's numbers and its inventory in one command.
+	// What could not be read is marked unknown in the Observation; an error
+	// means that there is no observation at all.
+	Collect(ctx context.Context, host Host, opts CollectOptions) (Observation, error)
+}
+
+// CollectOptions is what a Collector is asked for. The zero value is valid.
+type CollectOptions struct {
+	Root    string           // as Sandboxer.Root; empty is DefaultRoot
+	Sandbox ID               // also read this sandbox's report and, if it is destroyed, its last record
+	Timeout time.Duration    // for each engine; zero is 5 s
+	Now     func() time.Time // the controller's clock; nil is time.Now
+}
 
 // A Provisioner brings sandboxes up on one engine, and knows how to take them
 // down. Anybody may implement it; it is safe for concurrent use.
@@ -68,97 +210,6 @@ type EngineChecker interface {
 	Usable(info EngineInfo) error
 }
 
-// A Script is a fragment of POSIX shell that the root package runs inside a
-// locked operation, in a subshell of its own. What it prints are lines
-//
-//	removed KIND REF
-//	remains KIND REF REASON…
-//
-// and it exits with 0 only if the engine has answered and nothing remains, 1
-// if something does, 2 if the engine could not be asked. Where a resource
-// cannot be proven the sandbox's own it is left alone and reported as
-// remaining.
-type Script string
-
-// A Collector looks at a host. It is safe for concurrent use.
-type Collector interface {
-	// Collect reads the host's numbers and its inventory in one command.
-	// What could not be read is marked unknown in the Observation; an error
-	// means that there is no observation at all.
-	Collect(ctx context.Context, host Host, opts CollectOptions) (Observation, error)
-}
-
-// CollectOptions is what a Collector is asked for. The zero value is valid.
-type CollectOptions struct {
-	Root    string           // as Sandboxer.Root; empty is DefaultRoot
-	Sandbox ID               // also read this sandbox's report and, if it is destroyed, its last record
-	Timeout time.Duration    // for each engine; zero is 5 s
-	Now     func() time.Time // the controller's clock; nil is time.Now
-}
-
-// An Exporter takes finished documents away. It is called once per finished
-// operation and is safe for concurrent use. A document is not to be changed.
-type Exporter interface {
-	Export(ctx context.Context, doc Document) error
-}
-
-// An ArtifactExporter is an Exporter that keeps documents as local files.
-type ArtifactExporter interface {
-	// Artifact returns the path at which Export will put doc, or "".
-	Artifact(doc Document) string
-	// Check returns an error if Export could not write. Create calls it
-	// before it touches the host.
-	Check() error
-}
-
-// An OutcomeExporter is an Exporter with several sinks.
-type OutcomeExporter interface {
-	// Outcomes tells what became of a document in each sink, given what
-	// Export returned for it.
-	Outcomes(err error) []ExportOutcome
-}
-
-// A Spec is what a sandbox is to be. It is data, and may be used again.
-type Spec struct {
-	Profile string            // name for people, such as "profile.sandbox-canary"; required
-	Name    string            // optional second name, unique among the host's sandboxes: at most 40 of a-z, 0-9, "-"
-	Labels  map[string]string // optional, kept in the record; see the record's size limit
-	TTL     time.Duration     // after which the sandbox is expired; zero is never
-
-	// Files returns what is uploaded, for the platform of the host. It is
-	// called once per create, before anything is written on the host.
-	// Modes are kept. Names beginning with ".sandboxer" are reserved.
-	Files func(ctx context.Context, p Platform) (fs.FS, error)
-
-	Compose *Compose // how a compose engine runs it; nil if none can
-	Process []string // argv, relative to the sandbox's directory, for an engine without images; nil if it needs one
-
-	ReadyFile string   // the sandbox is ready once this file of its directory exists; its content is Started.Result. Empty: once its services run.
-	HostCheck []string // argv run on the host when ready, in the sandbox's directory, with SANDBOXER_PORT="host:port" of the first published port; a program of the upload
-	Canary    bool     // Result is a CanaryResult, and the create is judged by it
-
-	WaitTimeout time.Duration // for readiness; zero is DefaultWaitTimeout
-	KeepFailed  bool          // leave a failed create as it is, for a look at it
-	Remove      bool          // destroy it again as soon as it is ready: one status, both deltas
-}
-
-// DefaultWaitTimeout bounds the wait for readiness.
-const DefaultWaitTimeout = 2 * time.Minute
-
-// A Platform is what a program must be built for, in Go's terms.
-type Platform struct{ OS, Arch string }
-
-// Compose is the compose side of a Spec. It names what the files define, so
-// that labels can be stamped on each of it.
-type Compose struct {
-	File     string   // compose file within Files
-	Services []string // at least one
-	Networks []string // names as in the file; "default" too, if it is used
-	Volumes  []string // names as in the file
-	Builds   []string // services with an image built from Files, which must be named localhost/sandboxer/<id> with ${SANDBOXER_IMAGE}
-	Rootfs   string   // directory of Files that becomes the image ${SANDBOXER_IMAGE} as it is, without a builder; not beside Builds
-}
-
 // A Placement says where on a host a sandbox is put.
 type Placement struct {
 	ID     ID
@@ -187,74 +238,36 @@ type Started struct {
 	HostStatus *int   // its exit status; nil where it was not run
 }
 
-// A Sandboxer creates, inspects and destroys sandboxes. Its fields are set
-// once; its methods may then be called concurrently.
-type Sandboxer struct {
-	Provisioners []Provisioner // in order of preference; required
-	Collector    Collector     // required
+// A Script is a fragment of POSIX shell that the root package runs inside a
+// locked operation, in a subshell of its own. What it prints are lines
+//
+//	removed KIND REF
+//	remains KIND REF REASON…
+//
+// and it exits with 0 only if the engine has answered and nothing remains, 1
+// if something does, 2 if the engine could not be asked. Where a resource
+// cannot be proven the sandbox's own it is left alone and reported as
+// remaining.
+type Script string
 
-	Exporter Exporter     // nil: reports are only returned
-	Root     string       // on the host; "~/" is its user's home; empty is DefaultRoot
-	Logger   *slog.Logger // nil discards
-
-	// Progress, if not nil, is called at each step, from one goroutine per
-	// operation. It must not block.
-	Progress func(Event)
-
-	// Producer names the embedding program in documents. The zero value is
-	// this module and its version.
-	Producer Producer
-
-	// Controller is who runs the operation, for records and the audit log.
-	// Empty is user@host of the process.
-	Controller string
-
-	Now    func() time.Time // nil is time.Now
-	Random io.Reader        // nil is crypto/rand
+// An Exporter takes finished documents away. It is called once per finished
+// operation and is safe for concurrent use. A document is not to be changed.
+type Exporter interface {
+	Export(ctx context.Context, doc Document) error
 }
 
-// An Event is one step of an operation.
-type Event struct {
-	At        time.Time
-	Phase     Phase
-	SandboxID ID     // empty until there is one
-	Host      string // Host.Name
-	Message   string // for a person
+// An ArtifactExporter is an Exporter that keeps documents as local files.
+type ArtifactExporter interface {
+	// Artifact returns the path at which Export will put doc, or "".
+	Artifact(doc Document) string
+	// Check returns an error if Export could not write. Create calls it
+	// before it touches the host.
+	Check() error
 }
 
-func (b *Sandboxer) root() string {
-	if b.Root == "" {
-		return DefaultRoot
-	}
-	return b.Root
-}
-
-func (b *Sandboxer) now() time.Time {
-	if b.Now != nil {
-		return b.Now()
-	}
-	return time.Now()
-}
-
-func (b *Sandboxer) random() io.Reader {
-	if b.Random != nil {
-		return b.Random
-	}
-	return rand.Reader
-}
-
-func (b *Sandboxer) logger() *slog.Logger {
-	if b.Logger != nil {
-		return b.Logger
-	}
-	return slog.New(slog.DiscardHandler)
-}
-
-// token returns n random bytes in hex.
-func (b *Sandboxer) token(n int) (string, error) {
-	raw := make([]byte, n)
-	if _, err := io.ReadFull(b.random(), raw); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(raw), nil
+// An OutcomeExporter is an Exporter with several sinks.
+type OutcomeExporter interface {
+	// Outcomes tells what became of a document in each sink, given what
+	// Export returned for it.
+	Outcomes(err error) []ExportOutcome
 }

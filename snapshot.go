@@ -247,3 +247,10 @@ const (
 	Directories ObjectKind = "directories" // path, of those directly under the root
 	Processes   ObjectKind = "processes"   // pid and start time, of sandboxes' own processes
 )
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

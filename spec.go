@@ -1,11 +1,53 @@
 package sandboxer
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"io/fs"
 	"time"
 )
+
+// A Spec is what a sandbox is to be. It is data, and may be used again.
+type Spec struct {
+	Profile string            // name for people, such as "profile.sandbox-canary"; required
+	Name    string            // optional second name, unique among the host's sandboxes: at most 40 of a-z, 0-9, "-"
+	Labels  map[string]string // optional, kept in the record; see the record's size limit
+	TTL     time.Duration     // after which the sandbox is expired; zero is never
+
+	// Files returns what is uploaded, for the platform of the host. It is
+	// called once per create, before anything is written on the host.
+	// Modes are kept. Names beginning with ".sandboxer" are reserved.
+	Files func(ctx context.Context, p Platform) (fs.FS, error)
+
+	Compose *Compose // how a compose engine runs it; nil if none can
+	Process []string // argv, relative to the sandbox's directory, for an engine without images; nil if it needs one
+
+	ReadyFile string   // the sandbox is ready once this file of its directory exists; its content is Started.Result. Empty: once its services run.
+	HostCheck []string // argv run on the host when ready, in the sandbox's directory, with SANDBOXER_PORT="host:port" of the first published port; a program of the upload
+	Canary    bool     // Result is a CanaryResult, and the create is judged by it
+
+	WaitTimeout time.Duration // for readiness; zero is DefaultWaitTimeout
+	KeepFailed  bool          // leave a failed create as it is, for a look at it
+	Remove      bool          // destroy it again as soon as it is ready: one status, both deltas
+}
+
+// DefaultWaitTimeout bounds the wait for readiness.
+const DefaultWaitTimeout = 2 * time.Minute
+
+// A Platform is what a program must be built for, in Go's terms.
+type Platform struct{ OS, Arch string }
+
+// Compose is the compose side of a Spec. It names what the files define, so
+// that labels can be stamped on each of it.
+type Compose struct {
+	File     string   // compose file within Files
+	Services []string // at least one
+	Networks []string // names as in the file; "default" too, if it is used
+	Volumes  []string // names as in the file
+	Builds   []string // services with an image built from Files, which must be named localhost/sandboxer/<id> with ${SANDBOXER_IMAGE}
+	Rootfs   string   // directory of Files that becomes the image ${SANDBOXER_IMAGE} as it is, without a builder; not beside Builds
+}
 
 // check returns an error unless s can be created at all.
 func (s *Spec) check() error {
@@ -44,109 +86,4 @@ func (s *Spec) fits(engine Engine) bool {
 		return len(s.Process) > 0
 	}
 	return s.Compose != nil
-}
-
-// choose returns the first provisioner that can run spec on an engine that
-// answered. Plain processes stand in only where no engine is installed, or
-// where they are all that was asked for: an engine that is stopped or
-// forbidden must not look healthy by being passed over.
-func choose(all []Provisioner, spec Spec, snap HostSnapshot) (Provisioner, EngineInfo, error) {
-	var trouble *EngineError // of the first engine that is installed and cannot be used
-	var process Provisioner
-	for _, p := range all {
-		if p.Engine() == EngineProcess {
-			process = p
-			continue
-		}
-		info := engineInfo(snap, p.Engine())
-		err := usable(p, spec, info)
-		if err == nil {
-			return p, info, nil
-		}
-		if trouble == nil || trouble.Status == EngineAbsent {
-			trouble = err
-		}
-	}
-	if process == nil {
-		return nil, EngineInfo{}, trouble
-	}
-	if trouble != nil && trouble.Status == EngineAbsent {
-		trouble = unserved(all, snap)
-	}
-	if trouble != nil {
-		return nil, EngineInfo{}, trouble
-	}
-	info := engineInfo(snap, EngineProcess)
-	if err := usable(process, spec, info); err != nil {
-		return nil, EngineInfo{}, err
-	}
-	return process, info, nil
-}
-
-func engineInfo(snap HostSnapshot, name Engine) EngineInfo {
-	if info := snap.Engine(name); info != nil {
-		return *info
-	}
-	return EngineInfo{Name: name, Status: EngineUnknown}
-}
-
-// usable returns nil if p can run spec on the engine as it was observed.
-func usable(p Provisioner, spec Spec, info EngineInfo) *EngineError {
-	fail := func(err error) *EngineError {
-		return &EngineError{Engine: info.Name, Status: info.Status, Err: err, Hint: engineHint(info.Name, info.Status)}
-	}
-	switch info.Status {
-	case EngineOK, EngineUnused:
-	case EngineAbsent:
-		return fail(errors.New("it is not installed"))
-	default:
-		detail := "it does not answer"
-		if info.Detail != nil {
-			detail = strings.TrimSpace(*info.Detail)
-		}
-		return fail(errors.New(detail))
-	}
-	if !spec.fits(info.Name) {
-		return fail(fmt.Errorf("profile %s cannot run on it", spec.Profile))
-	}
-	if checker, ok := p.(EngineChecker); ok {
-		if err := checker.Usable(info); err != nil {
-			return fail(err)
-		}
-	}
-	return nil
-}
-
-// unserved returns an installed engine that none of the provisioners drives.
-func unserved(all []Provisioner, snap HostSnapshot) *EngineError {
-	served := map[Engine]bool{EngineProcess: true}
-	for _, p := range all {
-		served[p.Engine()] = true
-	}
-	for _, info := range snap.Engines {
-		if !served[info.Name] && info.Status != EngineAbsent {
-			return &EngineError{
-				Engine: info.Name, Status: info.Status,
-				Err:  errors.New("it is installed, and there is no provisioner for it"),
-				Hint: "to run without a container engine: --engine process",
-			}
-		}
-	}
-	return nil
-}
-
-func engineHint(engine Engine, status EngineState) string {
-	switch status {
-	case EngineAbsent:
-		return "install it on the host, or run without a container engine: --engine process"
-	case EngineDown:
-		return fmt.Sprintf("start it on the host: systemctl start %s", engine)
-	case EngineForbidden:
-		if engine == EngineDocker {
-			return "let the user on the host use it: usermod -aG docker USER, then log in again"
-		}
-	case EngineUnresponsive:
-		return fmt.Sprintf("see what it is doing on the host: systemctl status %s", engine)
-	}
-	return ""
 }
