@@ -1,6 +1,7 @@
 package sandboxertest
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +102,17 @@ func (h *Host) install() error {
 	return h.write("free", "")
 }
 
-// script puts a shell script into the host's PATH.
+// script puts a shell script into the host's PATH. It never writes to what is
+// there: that may be a link to a program of this machine.
 func (h *Host) script(name, text string) error {
-	return os.WriteFile(filepath.Join(h.bin(), name), []byte("#!/bin/sh\n"+text), 0o700)
+	path := filepath.Join(h.bin(), name)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("#!/bin/sh\n" + text)
+	return errors.Join(err, f.Close())
 }
