@@ -84,7 +84,7 @@ func (c *creation) validate(context.Context) error {
 		Conditions: []Condition{},
 		Telemetry:  IntrospectionReport{StaleCandidates: []StaleSandbox{}, Admission: Admission{Verdict: AdmitUnknown, Reasons: []AdmissionReason{}}},
 	}
-	if err := c.b.check(); err != nil {
+	if err := c.b.canChange(); err != nil {
 		return err
 	}
 	if err := c.spec.check(); err != nil {
@@ -174,35 +174,22 @@ func (c *creation) newRecord(info EngineInfo) error {
 		c.rec.ExpiresAt = &expires
 	}
 	c.place = Placement{ID: id, Nonce: nonce, Owner: c.rec.Owner, Engine: info}
-	c.describe()
+	c.status.describe(&c.rec)
 	return nil
-}
-
-// describe copies what the record says into the status.
-func (c *creation) describe() {
-	s := &c.status
-	s.SandboxID, s.State, s.Engine = c.rec.SandboxID, c.rec.State, &c.rec.Engine
-	s.CreatedAt, s.ExpiresAt = &c.rec.CreatedAt, c.rec.ExpiresAt
-	s.Ports = append([]Port{}, c.rec.Ports...)
-	if c.rec.Name != "" {
-		s.Name = &c.rec.Name
-	}
 }
 
 func (c *creation) nameIsFree() error {
 	if c.spec.Name == "" {
 		return nil
 	}
-	for _, name := range []string{"directories", "registry"} {
-		if source := c.before.Inventory.Source(name); !source.Complete() {
-			return fmt.Errorf("cannot tell whether the name %q is free: %s: %s: %w", c.spec.Name, name, source.Status, ErrIncomplete)
-		}
+	if err := c.before.Inventory.recordsComplete(); err != nil {
+		return fmt.Errorf("cannot tell whether the name %q is free: %w", c.spec.Name, err)
 	}
 	for _, s := range c.before.Inventory.Sandboxes {
 		if s.SandboxID == ID(c.spec.Name) || s.Name != nil && *s.Name == c.spec.Name {
 			return &RefusedError{
-				Doing:   "create",
-				Reasons: []Reason{{"name_taken", fmt.Sprintf("sandbox %s has the name %q", s.SandboxID, c.spec.Name)}},
+				Doing:   fmt.Sprintf("use the name %q", c.spec.Name),
+				Reasons: []Reason{{"name_taken", fmt.Sprintf("sandbox %s has it", s.SandboxID)}},
 				Hint:    "choose another name, or destroy that sandbox first",
 			}
 		}
@@ -219,7 +206,7 @@ func (c *creation) reserve(ctx context.Context) error {
 	}
 	c.stored, c.reserved = record, true
 	stream := c.files.stream()
-	answer, err := c.b.runScript(ctx, c.host, "reserve", c.op.Reserve(string(c.rec.SandboxID), record, c.files.marker, stream))
+	answer, err := c.b.runScript(ctx, c.host, "make its directory", c.op.Reserve(string(c.rec.SandboxID), record, c.files.marker, stream))
 	digest, unread := c.files.finish()
 	if neverRan(err) || answer.Refused != nil {
 		c.reserved = false
@@ -251,7 +238,7 @@ func (c *creation) record(ctx context.Context) error {
 	if err := c.store(ctx, nil); err != nil {
 		return err
 	}
-	c.describe()
+	c.status.describe(&c.rec)
 	return nil
 }
 
@@ -345,6 +332,6 @@ func (c *creation) keep(ctx context.Context, phase Phase) []string {
 	if err := c.store(ctx, nil); err != nil {
 		left = fmt.Sprintf("sandbox %s, kept as asked, its record not up to date (%v)", c.rec.SandboxID, err)
 	}
-	c.describe()
+	c.status.describe(&c.rec)
 	return []string{left}
 }

@@ -36,6 +36,9 @@ func (b *Sandboxer) Destroy(ctx context.Context, host Host, ref ID) (SandboxStat
 }
 
 func (b *Sandboxer) destroy(ctx context.Context, host Host, ref ID) (SandboxStatus, error) {
+	if err := b.canChange(); err != nil {
+		return SandboxStatus{}, err
+	}
 	obs, s, err := b.find(ctx, host, ref)
 	if err != nil {
 		return SandboxStatus{}, err

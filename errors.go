@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Errors that callers branch on. They are matched with errors.Is.
+// Errors that callers branch on, beside the types below. They are matched
+// with errors.Is.
 var (
 	// ErrNotFound: the host knows no sandbox by that id or name.
 	ErrNotFound = errors.New("no such sandbox")
@@ -15,7 +16,7 @@ var (
 	ErrLocked = errors.New("locked by another operation")
 
 	// ErrIncomplete: a source that had to be read did not answer, so that
-	// acting would have meant guessing. Nothing was done.
+	// going on would have meant guessing. The call may be repeated.
 	ErrIncomplete = errors.New("inventory incomplete")
 )
 
@@ -79,9 +80,9 @@ func lastLine(s string) string {
 }
 
 // A Reason is one cause of a refusal: a stable code a program can branch on,
-// and a sentence for a person.
+// and a sentence for a person. The set of codes is open.
 type Reason struct {
-	Code    string `json:"code"`    // stable
+	Code    string `json:"code"`    // such as root_symlink, name_taken, engine_mismatch, dir_changed, mount_present, unclaimed, foreign
 	Message string `json:"message"` // for a person
 }
 
@@ -113,12 +114,12 @@ func (e *RefusedError) Has(code string) bool {
 }
 
 // An EngineError is an engine that cannot be used: not there, stopped,
-// forbidden to this user, or not answering.
+// forbidden to this user, or not answering. Nothing was changed.
 type EngineError struct {
 	Engine Engine
-	Status EngineState
-	Err    error
-	Hint   string
+	Status EngineState // as it was observed
+	Err    error       // the cause; never nil
+	Hint   string      // what mends it, in one line; may be empty
 }
 
 // Error names the engine and what is wrong with it.
@@ -129,14 +130,15 @@ func (e *EngineError) Error() string {
 // Unwrap returns the cause.
 func (e *EngineError) Unwrap() error { return e.Err }
 
-// A PhaseError is a create that failed part-way.
+// A PhaseError is a create that failed part-way: the only kind of error that
+// [Sandboxer.Create] returns for a sandbox that is not ready.
 type PhaseError struct {
-	Phase   Phase
+	Phase   Phase    // in which it failed
 	Service string   // the service at fault, where there is one
 	Log     []string // its last log lines, oldest first
-	Left    []string // what could not be removed again; empty when nothing is left
-	Err     error
-	Hint    string
+	Left    []string // what could not be removed again, in words; empty when nothing is left
+	Err     error    // the cause; never nil
+	Hint    string   // what mends it, in one line; may be empty
 }
 
 // Error names the phase and the cause; the log is in Log.
@@ -153,32 +155,40 @@ func (e *PhaseError) Unwrap() error { return e.Err }
 
 // An ExportError is an operation that succeeded and whose report could not be
 // exported: the report is in the value returned beside it.
-type ExportError struct{ Err error }
+type ExportError struct {
+	Err error // what the Exporter returned; never nil
+}
 
-// Error says so.
+// Error gives the exporter's error.
 func (e *ExportError) Error() string { return fmt.Sprintf("export the report: %v", e.Err) }
 
 // Unwrap returns the cause.
 func (e *ExportError) Unwrap() error { return e.Err }
 
-// Hint returns the one-line remedy carried by the first error in err's tree
-// that has one, or the empty string.
+// Hint returns the one-line remedy that err, or else the first error below it
+// that has one, carries; it is empty where none does. Trees are walked in the
+// order of errors.Is.
 func Hint(err error) string {
-	var (
-		phase   *PhaseError
-		refused *RefusedError
-		host    *HostError
-		engine  *EngineError
-	)
-	switch {
-	case errors.As(err, &phase) && phase.Hint != "":
-		return phase.Hint
-	case errors.As(err, &refused) && refused.Hint != "":
-		return refused.Hint
-	case errors.As(err, &engine) && engine.Hint != "":
-		return engine.Hint
-	case errors.As(err, &host):
-		return host.Hint
+	if e, ok := err.(hinter); ok && e.hint() != "" {
+		return e.hint()
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return Hint(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, below := range e.Unwrap() {
+			if hint := Hint(below); hint != "" {
+				return hint
+			}
+		}
 	}
 	return ""
 }
+
+// A hinter is an error that may know what mends it.
+type hinter interface{ hint() string }
+
+func (e *HostError) hint() string    { return e.Hint }
+func (e *RefusedError) hint() string { return e.Hint }
+func (e *EngineError) hint() string  { return e.Hint }
+func (e *PhaseError) hint() string   { return e.Hint }

@@ -1,6 +1,9 @@
 package sandboxer
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // An Inventory is everything on a host that is, or may have been, a sandbox
 // of this user: directories under the root, records, and what the engines
@@ -56,6 +59,17 @@ func (inv *Inventory) Source(name string) Source {
 		}
 	}
 	return Source{Name: name, Status: "not_asked"}
+}
+
+// recordsComplete returns an ErrIncomplete unless all records were read, so
+// that what has none is no sandbox.
+func (inv *Inventory) recordsComplete() error {
+	for _, name := range []string{"directories", "registry"} {
+		if source := inv.Source(name); !source.Complete() {
+			return fmt.Errorf("%s: %s: %w", name, source.Status, ErrIncomplete)
+		}
+	}
+	return nil
 }
 
 // Find returns the sandbox whose id, or else whose exact name, is ref. It is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 )
 
@@ -50,7 +51,7 @@ func (h *lockedHost) Run(ctx context.Context, cmd Cmd) (Result, error) {
 
 // A teeWriter keeps the first few KiB of what goes through it.
 type teeWriter struct {
-	to   interface{ Write([]byte) (int, error) }
+	to   io.Writer
 	kept *bytes.Buffer
 }
 

@@ -15,15 +15,21 @@ import (
 	"github.com/tegwick/sand-boxer/internal/onhost"
 )
 
-// check returns an error unless the required fields are there.
-func (b *Sandboxer) check() error {
-	switch {
-	case b.Collector == nil:
+// canLook returns an error unless the fields that a look at a host needs are
+// there.
+func (b *Sandboxer) canLook() error {
+	if b.Collector == nil {
 		return errors.New("Sandboxer.Collector is nil")
-	case len(b.Provisioners) == 0:
-		return errors.New("Sandboxer.Provisioners is empty")
 	}
 	return onhost.CheckRoot(b.root())
+}
+
+// canChange returns an error unless all required fields are there.
+func (b *Sandboxer) canChange() error {
+	if len(b.Provisioners) == 0 {
+		return errors.New("Sandboxer.Provisioners is empty")
+	}
+	return b.canLook()
 }
 
 func (b *Sandboxer) root() string {
@@ -58,7 +64,7 @@ func (b *Sandboxer) logger() *slog.Logger {
 func (b *Sandboxer) token(n int) (string, error) {
 	raw := make([]byte, n)
 	if _, err := io.ReadFull(b.random(), raw); err != nil {
-		return "", err
+		return "", fmt.Errorf("read randomness: %w", err)
 	}
 	return hex.EncodeToString(raw), nil
 }
@@ -118,10 +124,7 @@ func (b *Sandboxer) runScript(ctx context.Context, host Host, doing string, cmd 
 	case len(answer.Errors) > 0:
 		return answer, fmt.Errorf("%s: %s", doing, answer.Errors[0])
 	}
-	if err := res.Err(doing); err != nil {
-		return answer, err
-	}
-	return answer, nil
+	return answer, res.Err(doing)
 }
 
 // refusal turns a script's refusal into an error, with what mends it.
@@ -130,12 +133,14 @@ func refusal(doing string, r *onhost.Refusal) error {
 	switch r.Code {
 	case "root_symlink", "root_foreign", "root_not_a_directory", "root_unwritable", "root_writable":
 		err.Hint = "use a directory of your own: --root ~/.sandboxer"
-	case "no_flock":
-		err.Hint = "install util-linux on the host"
-	case "no_tar", "no_gzip", "no_stat", "no_dd", "no_grep":
-		err.Hint = "install " + r.Code[len("no_"):] + " on the host"
 	case "state_unwritable", "no_home":
 		err.Hint = "the user on the host needs a home directory that can be written to"
+	case "no_flock":
+		err.Hint = "install util-linux on the host"
+	case "no_stat", "no_dd":
+		err.Hint = "install coreutils on the host"
+	case "no_tar", "no_gzip", "no_grep":
+		err.Hint = "install " + r.Code[len("no_"):] + " on the host"
 	}
 	return err
 }

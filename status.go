@@ -3,24 +3,21 @@ package sandboxer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"github.com/tegwick/sand-boxer/internal/onhost"
 )
 
-// Inspect looks at host: its numbers and its inventory, in one command.
+// Inspect looks at host: its numbers and its inventory, in one command. What
+// could not be read is unknown in the Observation; an error, mostly a
+// *HostError, means that there is none. Provisioners are not needed.
 func (b *Sandboxer) Inspect(ctx context.Context, host Host) (Observation, error) {
-	if b.Collector == nil {
-		return Observation{}, errors.New("Sandboxer.Collector is nil")
-	}
-	if err := onhost.CheckRoot(b.root()); err != nil {
+	if err := b.canLook(); err != nil {
 		return Observation{}, err
 	}
 	return b.collect(ctx, host, "")
 }
 
-// List returns what of a host is, or may be, a sandbox, in one command.
+// List is Inspect for those who want no numbers: what of host is, or may be, a
+// sandbox.
 func (b *Sandboxer) List(ctx context.Context, host Host) (Inventory, error) {
 	obs, err := b.Inspect(ctx, host)
 	return obs.Inventory, err
@@ -45,7 +42,7 @@ func (b *Sandboxer) Status(ctx context.Context, host Host, ref ID) (SandboxStatu
 // find looks at host for ref. A nil Sandbox with a nil error is one that was
 // destroyed: obs.Destroyed is its record.
 func (b *Sandboxer) find(ctx context.Context, host Host, ref ID) (Observation, *Sandbox, error) {
-	if err := b.check(); err != nil {
+	if err := b.canLook(); err != nil {
 		return Observation{}, nil, err
 	}
 	if _, err := ParseRef(string(ref)); err != nil {
@@ -65,17 +62,15 @@ func (b *Sandboxer) find(ctx context.Context, host Host, ref ID) (Observation, *
 	if s != nil || obs.Destroyed != nil {
 		return obs, s, nil
 	}
-	for _, name := range []string{"directories", "registry"} {
-		if source := obs.Inventory.Source(name); !source.Complete() {
-			return obs, nil, fmt.Errorf("%s on %s: %s: %s: %w", ref, host.Name(), name, source.Status, ErrIncomplete)
-		}
+	if err := obs.Inventory.recordsComplete(); err != nil {
+		return obs, nil, fmt.Errorf("%s on %s: %w", ref, host.Name(), err)
 	}
-	return obs, nil, b.unknown(obs, host, ref)
+	return obs, nil, notOurs(obs.Inventory, host, ref)
 }
 
-// unknown says why ref is no sandbox, with what else bears that name.
-func (b *Sandboxer) unknown(obs Observation, host Host, ref ID) error {
-	for _, d := range obs.Inventory.Directories {
+// notOurs says why ref is no sandbox, with what else bears that name.
+func notOurs(inv Inventory, host Host, ref ID) error {
+	for _, d := range inv.Directories {
 		if d.Name == string(ref) {
 			return &RefusedError{
 				Doing:   fmt.Sprintf("%s on %s", ref, host.Name()),
@@ -84,7 +79,7 @@ func (b *Sandboxer) unknown(obs Observation, host Host, ref ID) error {
 			}
 		}
 	}
-	for _, r := range obs.Inventory.Leftovers {
+	for _, r := range inv.Leftovers {
 		if r.SandboxID != nil && *r.SandboxID == ref {
 			return &RefusedError{
 				Doing:   fmt.Sprintf("%s on %s", ref, host.Name()),
@@ -112,18 +107,15 @@ func (b *Sandboxer) statusOf(host Host, obs Observation, s *Sandbox) (SandboxSta
 	if status.Header, err = b.header(host, KindSandboxStatus, runID, &obs.Snapshot); err != nil {
 		return SandboxStatus{}, err
 	}
-	rec := obs.Destroyed
+	rec, ports := obs.Destroyed, []Port{}
 	if s != nil {
-		rec = s.Evidence.Record
+		rec, ports = s.Evidence.Record, append(ports, s.Ports...)
 		status.SandboxID, status.State, status.Reason = s.SandboxID, s.State, s.Reason
-		status.Ports = append([]Port{}, s.Ports...)
 	}
 	if rec != nil {
 		status.describe(rec)
 	}
-	if s == nil {
-		status.Ports = []Port{}
-	}
+	status.Ports = ports // what is published now, not what was recorded
 	t := &status.Telemetry
 	t.Inventory, t.StaleCandidates = &obs.Inventory, FindStale(obs, StalePolicy{}).StaleCandidates
 	t.Admission = Admit(obs.Snapshot)
