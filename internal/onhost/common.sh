@@ -39,7 +39,11 @@ holds() {
 		return
 	fi
 	[ -f "$1" ] && [ ! -L "$1" ] || return 1
-	[ "$(dd if="$1" bs=16384 count=1 2>/dev/null)" = "$2" ]
+	# The last letter keeps line ends at the end of the file.
+	[ "$(
+		dd if="$1" bs=16384 count=1 2>/dev/null
+		echo .
+	)" = "$2." ]
 }
 
 # lock takes the sandbox's lock, open as 9, or fails at once. Korn shells keep

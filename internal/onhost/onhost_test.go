@@ -437,3 +437,25 @@ func FuzzParseAnswer(f *testing.F) {
 		}
 	})
 }
+
+// A record that ends in a line end, as an editor leaves one, is that record.
+func TestDestroyComparesWholeRecords(t *testing.T) {
+	const id = "canary-000000"
+	eachShell(t, func(t *testing.T, m *machine) {
+		a := m.reserve(id, "rec")
+		meta := m.dir(id) + "/.sandboxer/meta.json"
+		if err := os.WriteFile(meta, []byte("rec\n\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		item := m.item(a, id, "rec", "true")
+		got, _ := m.run(m.op.Destroy([]onhost.Item{item}))
+		if it := got.Item(id); it.Result != onhost.Changed {
+			t.Errorf("seen without its line ends: got %+v, want it changed", it)
+		}
+		item.Metadata = []byte("rec\n\n")
+		got, _ = m.run(m.op.Destroy([]onhost.Item{item}))
+		if it := got.Item(id); it.Result != onhost.Destroyed {
+			t.Errorf("seen as it is: got %+v, want it destroyed", it)
+		}
+	})
+}
