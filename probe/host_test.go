@@ -69,7 +69,9 @@ func (m *machine) link(names ...string) {
 // script puts a shell script into PATH.
 func (m *machine) script(name, text string) {
 	m.t.Helper()
-	m.write(filepath.Join(m.bin, name), "#!/bin/sh\n"+text, 0o755)
+	path := filepath.Join(m.bin, name)
+	m.write(path+".new", "#!/bin/sh\n"+text, 0o755)
+	must(m.t, os.Rename(path+".new", path)) // what is there may be a link to this machine's own
 }
 
 func (m *machine) write(path, content string, mode os.FileMode) {
