@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -456,6 +457,33 @@ func TestDestroyComparesWholeRecords(t *testing.T) {
 		got, _ = m.run(m.op.Destroy([]onhost.Item{item}))
 		if it := got.Item(id); it.Result != onhost.Destroyed {
 			t.Errorf("seen as it is: got %+v, want it destroyed", it)
+		}
+	})
+}
+
+// A sandbox that fills the disk can be destroyed: that is what frees it.
+func TestDestroyOnFullDisk(t *testing.T) {
+	lab.Require(t, "root")
+	const id = "canary-000000"
+	eachShell(t, func(t *testing.T, m *machine) {
+		disk := filepath.Dir(m.home)
+		if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m,mode=700"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
+		if err := os.Mkdir(m.home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		a := m.reserve(id, "rec")
+		if err := os.WriteFile(m.dir(id)+"/data/fill", make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("fill the disk: got %v, want ENOSPC", err)
+		}
+		got, _ := m.run(m.op.Destroy([]onhost.Item{m.item(a, id, "rec", "true")}))
+		if it := got.Item(id); it.Result != onhost.Destroyed {
+			t.Errorf("got %+v, want it destroyed", it)
+		}
+		if exists(m.dir(id)) || exists(m.registry(id)) {
+			t.Error("something of it is left behind")
 		}
 	})
 }
