@@ -95,11 +95,12 @@ check_root() {
 		refuse root_symlink "a part of the path $root is a symbolic link, or it cannot be entered"
 	check_facts=$(stat -c '%u %a' -- "$root") || refuse root_unreadable "cannot stat $root"
 	case $check_facts in
+	'0 1777') ;; # shared by several users, of whom root may be one
 	"$uid "*[2367]? | "$uid "*[2367])
 		chmod go-w -- "$root" || refuse root_writable "$root can be written by others"
 		say "mended $root was writable by others: chmod go-w"
 		;;
-	"$uid "* | '0 1777') ;;
+	"$uid "*) ;;
 	*) refuse root_foreign "$root belongs to uid ${check_facts%% *}" ;;
 	esac
 	return 0

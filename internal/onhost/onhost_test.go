@@ -227,6 +227,22 @@ func TestRootIsChecked(t *testing.T) {
 	}
 }
 
+// A root shared by several users stays so, whoever of them uses it.
+func TestSharedRoot(t *testing.T) {
+	lab.Require(t, "root")
+	eachShell(t, func(t *testing.T, m *machine) {
+		if err := mkdirMode(m.root, 0o777|os.ModeSticky); err != nil {
+			t.Fatal(err)
+		}
+		if a := m.reserve("canary-000000", "rec"); len(a.Mended) > 0 {
+			t.Errorf("got mended %q, want nothing to be mended", a.Mended)
+		}
+		if info, err := os.Stat(m.root); err != nil || info.Mode().Perm() != 0o777 {
+			t.Errorf("got %v, %v, want mode 1777 as it was", info.Mode(), err)
+		}
+	})
+}
+
 func mkdirMode(path string, mode os.FileMode) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
