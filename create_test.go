@@ -211,6 +211,52 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A boot may change the number of a directory's device; nothing else does.
+func TestDestroyAfterBoot(t *testing.T) {
+	for _, booted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("booted=%v", booted), func(t *testing.T) {
+			w := newWorld(t, dummy{})
+			status, err := w.box.Create(t.Context(), w.host, dummySpec())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.edit(status.SandboxID, func(rec *sandboxer.Record) {
+				rec.Device++
+				if booted {
+					rec.BootID = "00000000-0000-4000-8000-000000000000"
+				}
+			})
+			_, err = w.box.Destroy(t.Context(), w.host, status.SandboxID)
+			var refused *sandboxer.RefusedError
+			if got := errors.As(err, &refused); got == booted || booted && err != nil {
+				t.Errorf("got %v, want it refused: %v", err, !booted)
+			}
+		})
+	}
+}
+
+// edit changes both of a sandbox's records.
+func (w *world) edit(id sandboxer.ID, change func(*sandboxer.Record)) {
+	w.t.Helper()
+	for _, name := range []string{"/root/" + string(id) + "/.sandboxer/meta.json", "/.local/state/sandboxer/registry/" + string(id) + ".json"} {
+		data, err := os.ReadFile(w.home + name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		rec, err := sandboxer.ParseRecord(data)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		change(rec)
+		if data, err = rec.Encode(); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.WriteFile(w.home+name, data, 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // Whoever destroys a sandbox while it is created wins; the create says so.
 func TestDestroyDuringCreate(t *testing.T) {
 	w := newWorld(t, dummy{})
