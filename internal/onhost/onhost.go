@@ -135,7 +135,9 @@ type Item struct {
 // Destroy removes sandboxes, one after the other, each under its own lock.
 func (o Op) Destroy(items []Item) Command {
 	var b strings.Builder
-	fmt.Fprintf(&b, "root=%s op=%s\n%s%s", shellquote.Quote(o.Root), shellquote.Quote(o.ID), common, destroy)
+	// Braces: a shell runs all of a script that ends in them, or nothing. One
+	// that was cut off on its way could hold half a teardown.
+	fmt.Fprintf(&b, "{\nroot=%s op=%s\n%s%s", shellquote.Quote(o.Root), shellquote.Quote(o.ID), common, destroy)
 	for _, it := range items {
 		device, inode := "", ""
 		if it.Inode != 0 {
@@ -150,6 +152,7 @@ func (o Op) Destroy(items []Item) Command {
 		}
 		b.WriteString("\n")
 	}
+	b.WriteString("}\n")
 	// The whole script is read before any of it runs, so that no command
 	// in it can take the rest for its input; and it is not in ps.
 	return Command{

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -473,6 +474,27 @@ func TestDestroyComparesWholeRecords(t *testing.T) {
 		got, _ = m.run(m.op.Destroy([]onhost.Item{item}))
 		if it := got.Item(id); it.Result != onhost.Destroyed {
 			t.Errorf("seen as it is: got %+v, want it destroyed", it)
+		}
+	})
+}
+
+// A script of which the end did not arrive does nothing: cut in the right
+// place, its teardown would say that nothing remains.
+func TestDestroyCutOff(t *testing.T) {
+	const id = "canary-000000"
+	eachShell(t, func(t *testing.T, m *machine) {
+		a := m.reserve(id, "rec")
+		c := m.op.Destroy([]onhost.Item{m.item(a, id, "rec", "echo 'it is' 'in use'; exit 1")})
+		script, err := io.ReadAll(c.Stdin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := bytes.LastIndex(script, []byte("destroy_one")); n < len(script)-2; n++ {
+			c.Stdin = bytes.NewReader(script[:n])
+			m.command(c).Run() // whatever it makes of that
+			if record, err := os.ReadFile(m.registry(id)); string(record) != "rec" || !exists(m.dir(id)) {
+				t.Fatalf("cut off after %q: got record %q, %v, want nothing touched", script[n-20:n], record, err)
+			}
 		}
 	})
 }
