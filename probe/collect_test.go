@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,6 +164,50 @@ func TestShells(t *testing.T) {
 				t.Errorf("missing: got %v, want %v", got.Snapshot.Collection.Missing, want.Snapshot.Collection.Missing)
 			}
 		})
+	}
+}
+
+// Past some hundred entries the script goes other ways, and says the same.
+func TestManyEntries(t *testing.T) {
+	lab.Require(t, "busybox")
+	m := newMachine(t)
+	hostile(t, m)
+	rec := m.record("canary-0000")
+	few := m.collect(sandboxer.CollectOptions{})
+	const count = 600
+	for i := range count {
+		rec.SandboxID = sandboxer.ID(fmt.Sprintf("canary-%04d", i))
+		m.put(rec, "both")
+	}
+	registry := m.home + "/.local/state/sandboxer/registry/"
+	must(t, os.Symlink("canary-0001.json", registry+"linked-record.json"))
+	m.write(registry+"large-record.json", strings.Repeat(" ", sandboxer.MaxRecord+1), 0o600)
+	many := m.collect(sandboxer.CollectOptions{})
+	if got, want := len(many.Inventory.Sandboxes), len(few.Inventory.Sandboxes)+count+2; got != want || !many.Inventory.Complete {
+		t.Fatalf("got %d sandboxes, complete %t, want %d, true", got, many.Inventory.Complete, want)
+	}
+	for _, s := range few.Inventory.Sandboxes {
+		if diff := cmp.Diff(s, find(t, many, string(s.SandboxID))); diff != "" {
+			t.Errorf("%s (-few +many):\n%s", s.SandboxID, diff)
+		}
+	}
+	if diff := cmp.Diff(few.Inventory.Directories, many.Inventory.Directories); diff != "" {
+		t.Errorf("directories (-few +many):\n%s", diff)
+	}
+	for _, id := range []string{"linked-record", "large-record"} {
+		if s := find(t, many, id); s.Registry != sandboxer.RecordCorrupt {
+			t.Errorf("%s: got registry %s, want corrupt", id, s.Registry)
+		}
+	}
+	other := *m
+	other.bin, other.shell = t.TempDir(), []string{"busybox", "sh"}
+	busybox, err := exec.LookPath("busybox")
+	must(t, err)
+	for _, tool := range tools {
+		must(t, os.Symlink(busybox, filepath.Join(other.bin, tool)))
+	}
+	if diff := cmp.Diff(many.Inventory, other.collect(sandboxer.CollectOptions{}).Inventory); diff != "" {
+		t.Errorf("(-dash +busybox):\n%s", diff)
 	}
 }
 

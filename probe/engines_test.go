@@ -39,7 +39,7 @@ func unharmed(t *testing.T, obs sandboxer.Observation) {
 }
 
 func TestEngineStates(t *testing.T) {
-	lab.Require(t, "curl")
+	lab.Require(t, "curl", "busybox")
 	type want struct {
 		status sandboxer.EngineState
 		source string
@@ -74,6 +74,17 @@ func TestEngineStates(t *testing.T) {
 			m.env = append(m.env, "DOCKER_HOST=tcp://192.0.2.1:2375")
 			m.link("sleep", "setsid")
 			m.script("docker", "setsid sleep 20 & sleep 20")
+		}, want{sandboxer.EngineUnresponsive, "timeout"}},
+		{"client hangs, busybox stops it", func(t *testing.T, m *machine) {
+			busybox, err := exec.LookPath("busybox")
+			must(t, err)
+			for _, tool := range []string{"timeout", "sed"} {
+				must(t, os.Remove(m.bin+"/"+tool))
+				must(t, os.Symlink(busybox, m.bin+"/"+tool))
+			}
+			listen(t, m)
+			m.link("sleep")
+			m.script("docker", "sleep 20")
 		}, want{sandboxer.EngineUnresponsive, "timeout"}},
 		{"client fails", func(t *testing.T, m *machine) {
 			listen(t, m)

@@ -183,6 +183,7 @@ docker_cli_times() {
 		{
 			bounded docker ps -aq --no-trunc --filter label=sandboxer.id
 			echo "$nonce done $?"
+			echo
 		} | sed "/^$nonce done/q"
 	)
 	code=${ids##*"$nonce done "}
@@ -253,7 +254,8 @@ machine() {
 
 # beside asks the engines, beside each other and beside the machine, and puts
 # the answers one after the other. What a client leaves behind when it is
-# stopped can hold its output open; sed does not wait for that.
+# stopped can hold its output open; sed does not wait for that. (Busybox sed
+# is always one line ahead, so there is one more.)
 beside() {
 	if [ -z "$jobs" ]; then
 		machine "$@"
@@ -265,6 +267,7 @@ beside() {
 	{
 		"$job"
 		echo "$nonce done"
+		echo
 	} | {
 		beside "$@" </dev/null
 		sed "/^$nonce done/q"

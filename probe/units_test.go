@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,32 @@ func TestParseFact(t *testing.T) {
 	for _, line := range []string{"", "x", "41ed 1 2", "zz 0 0 0 0 0 0 0 n", "=d 999 0 0 0 0 0 0 0 n", "41ed 0 0 -x 0 0 0 0 n"} {
 		if _, _, ok := parseFact([]byte(line)); ok {
 			t.Errorf("%q: got a fact, want none", line)
+		}
+	}
+}
+
+// A walk that was cut off has not seen all of the last directory in it.
+func TestWalkCut(t *testing.T) {
+	line := "100 81a4 0 ./second/file\n"
+	body := "100 41ed 0 ./first\n200 81a4 0 ./first/x\n" + strings.Repeat(line, maxWalk/len(line))
+	for _, c := range []struct {
+		name, body string
+		want       []string
+	}{
+		{"whole", body[:60], []string{"first", "second"}},
+		{"cut", (body + line + line)[:maxWalk], []string{"first"}},
+	} {
+		r := &reading{sections: map[string]section{"walk": {body: []byte(c.body), whole: true}}}
+		r.obs.Snapshot.Identity.UID = new(int64(0))
+		var got []string
+		for name, at := range r.walked() {
+			if at != nil {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
 }
