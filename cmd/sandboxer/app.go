@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -116,7 +117,7 @@ func wants(names ...string) cobra.PositionalArgs {
 			least++
 		}
 		if strings.HasSuffix(n, "...") {
-			most = int(^uint(0) >> 1)
+			most = math.MaxInt
 		}
 	}
 	return func(cmd *cobra.Command, args []string) error {

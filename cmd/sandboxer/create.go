@@ -88,6 +88,7 @@ func shortOfRoom(err error, before *sandboxer.HostSnapshot) error {
 	return &hintedError{err, "the host was short of room before: " + strings.Join(short, "; ")}
 }
 
+// what is spec in words.
 func what(spec sandboxer.Spec) string {
 	if spec.Canary {
 		return spec.Profile + " (the sandboxer program itself)"

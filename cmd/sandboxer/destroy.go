@@ -48,7 +48,7 @@ func (a *app) destroy(ctx context.Context, s session, id sandboxer.ID) error {
 	if err != nil && !errors.As(err, &export) {
 		return elsewhere(err, s.host, id)
 	}
-	return errors.Join(err, a.answer(status, func(p *page) { statusText(p, status) }))
+	return errors.Join(err, a.answer(status, func(p *page) { destroyedText(p, status) }))
 }
 
 // destroySeveral goes on past a failure, but not past the end of ctx, nor
@@ -71,7 +71,7 @@ func (a *app) destroySeveral(ctx context.Context, s session, ids []sandboxer.ID)
 		}
 		err = elsewhere(err, s.host, id)
 		errs = append(errs, err)
-		failures = append(failures, errorInfo(err, judge(err, context.Cause(ctx)), s.host.Name()))
+		failures = append(failures, a.errorInfo(err, judge(err, context.Cause(ctx))))
 		if away || ctx.Err() != nil {
 			break
 		}

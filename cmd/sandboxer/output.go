@@ -2,14 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-
-	"github.com/tegwick/sand-boxer"
 )
 
 // asJSON reports whether standard output gets a JSON document.
@@ -74,71 +69,11 @@ func (a *app) answerError(err error, v verdict) {
 	if a.answered || !a.asJSON() {
 		return
 	}
-	doc, docErr := a.box().NewErrorDocument(a.settings.host, errorInfo(err, v, a.settings.host))
+	doc, docErr := a.box().NewErrorDocument(a.settings.host, a.errorInfo(err, v))
 	if docErr == nil {
 		docErr = a.answer(doc, nil)
 	}
 	if docErr != nil {
 		a.err.printf("sandboxer: %v", docErr)
 	}
-}
-
-// complain says on standard error what went wrong: the log of the service at
-// fault, the message, what became of what was begun, the hint.
-func (a *app) complain(err error) {
-	var outcome *outcomeError
-	if errors.As(err, &outcome) && len(outcome.causes) > 0 {
-		for _, cause := range outcome.causes {
-			a.complain(cause)
-		}
-		a.err.printf("sandboxer: %s", err)
-		return
-	}
-	var left []string
-	var phase *sandboxer.PhaseError
-	if errors.As(err, &phase) {
-		for _, line := range phase.Log {
-			a.err.printf("%s | %s", cmp.Or(phase.Service, string(phase.Phase)), line)
-		}
-		left = phase.Left
-		if len(left) == 0 && a.progress.undone() {
-			left = []string{"nothing"}
-		}
-	}
-	a.err.printf("sandboxer: %s", brief(err, phase))
-	var several *reasonsError
-	if errors.As(err, &several) {
-		for _, r := range several.reasons {
-			a.err.printf("  %s", r.Message)
-		}
-	}
-	for _, what := range left {
-		a.err.printf("left behind: %s", what)
-	}
-	if h := a.hint(err); h != "" {
-		a.err.printf("hint: %s", h)
-	}
-}
-
-// brief is the message of err without what phase left behind, which gets lines
-// of its own.
-func brief(err error, phase *sandboxer.PhaseError) string {
-	if phase == nil || len(phase.Left) == 0 {
-		return err.Error()
-	}
-	short := *phase
-	short.Left = nil
-	return strings.Replace(err.Error(), phase.Error(), short.Error(), 1)
-}
-
-// hint is the one of err, or else where its time ran out the flag that gives
-// more of it.
-func (a *app) hint(err error) string {
-	if h := hint(err); h != "" {
-		return h
-	}
-	if a.limit > 0 && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("it had %s; --timeout gives it more", shortDuration(a.limit))
-	}
-	return ""
 }

@@ -20,7 +20,7 @@ type style int
 const (
 	silent style = iota
 	plain        // a line for each step
-	live         // one line redrawn in place
+	live         // one line, redrawn in place
 )
 
 // progress tells on standard error what goes on and for how long.
@@ -50,7 +50,7 @@ func (p *progress) start(s style, doing string) {
 	every := plainEvery
 	if s == live {
 		every = liveEvery
-		p.show()
+		p.tick(s)
 	}
 	go func() {
 		defer close(done)
@@ -61,7 +61,7 @@ func (p *progress) start(s style, doing string) {
 			case <-quit:
 				return
 			case <-tick.C:
-				p.show()
+				p.tick(s)
 			}
 		}
 	}()
@@ -84,10 +84,9 @@ func (p *progress) stop() {
 // plainly goes on with whole lines: what is said from here on is to stay.
 func (p *progress) plainly() {
 	p.mu.Lock()
-	was := p.style
-	p.style = min(p.style, plain)
-	p.mu.Unlock()
-	if was == live {
+	defer p.mu.Unlock()
+	if p.style == live {
+		p.style = plain
 		p.console.setLive("")
 	}
 }
@@ -99,27 +98,33 @@ func (p *progress) step(e sandboxer.Event) {
 		return
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.event = e
 	if e.Phase == sandboxer.PhaseUndo {
 		p.undid = true
-	}
-	p.mu.Unlock()
-	if e.Phase == sandboxer.PhaseUndo {
 		p.console.printf("sandboxer: %s", e.Message)
 		return
 	}
 	p.show()
 }
 
-func (p *progress) show() {
+// tick shows that it goes on, as long as the style is s.
+func (p *progress) tick(s style) {
 	p.mu.Lock()
-	line, style := p.line(), p.style
-	p.mu.Unlock()
-	switch style {
+	defer p.mu.Unlock()
+	if p.style == s {
+		p.show()
+	}
+}
+
+// show is called with mu held, so that no line comes after the style that it
+// was meant for.
+func (p *progress) show() {
+	switch p.style {
 	case plain:
-		p.console.printf("%s", line)
+		p.console.printf("%s", p.line())
 	case live:
-		p.console.setLive(line)
+		p.console.setLive(p.line())
 	}
 }
 

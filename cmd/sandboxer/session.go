@@ -33,7 +33,7 @@ func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, s
 	s := session{host: localhost.Host{}, box: a.box()}
 	s.box.Provisioners = provisioners
 	hangUp := func() {}
-	if a.settings.host != localName {
+	if a.settings.host != localhost.Name {
 		host := sshhost.New(a.settings.host, sshhost.Config{ConfigFile: a.settings.sshConfig, Logger: s.box.Logger})
 		s.host, hangUp = host, func() { host.Close() }
 	}

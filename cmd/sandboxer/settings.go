@@ -10,11 +10,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/engine"
 	"github.com/tegwick/sand-boxer/internal/onhost"
+	"github.com/tegwick/sand-boxer/localhost"
 )
-
-// localName is the --host that means this machine.
-const localName = "local"
 
 // settings are the global flags. Each of them, and nothing else, may also
 // come from a variable: SANDBOXER_ and the flag's name.
@@ -33,8 +32,8 @@ type settings struct {
 
 func (s *settings) register(f *pflag.FlagSet) {
 	s.timeout = waitFlag(0)
-	f.StringVar(&s.host, "host", localName, "`NAME` of the machine to work on: an ssh config alias, [user@]host, or local")
-	f.StringVar(&s.engine, "engine", "auto", "container `ENGINE`: auto, docker, podman or process")
+	f.StringVar(&s.host, "host", localhost.Name, "`NAME` of the machine to work on: an ssh config alias, [user@]host, or "+localhost.Name)
+	f.StringVar(&s.engine, "engine", engine.Auto, "`ENGINE` that runs sandboxes: auto, docker or process")
 	f.StringVar(&s.composeCmd, "compose-cmd", "", "compose `TOOL` on the host, such as \"docker compose\" (default: found)")
 	f.StringVar(&s.root, "root", "", "`DIR` of the sandboxes on the host (default /tmp/sandboxer)")
 	f.StringVar(&s.sshConfig, "ssh-config", "", "ssh configuration `FILE`, as ssh -F takes it")
@@ -82,7 +81,7 @@ func (s *settings) check(f *pflag.FlagSet) error {
 			return misused("--%v", err)
 		}
 	}
-	if s.sshConfig != "" && s.host != localName {
+	if s.sshConfig != "" && s.host != localhost.Name {
 		if _, err := os.Stat(s.sshConfig); err != nil {
 			return misused("--ssh-config: %v", err)
 		}
@@ -95,7 +94,7 @@ func checkHost(name string) error {
 	odd := func(r rune) bool { return r <= ' ' || unprintable(r) }
 	switch {
 	case name == "":
-		return &usageError{"--host is empty", "leave it out, or say --host local, for this machine"}
+		return &usageError{"--host is empty", "leave it out, or say --host " + localhost.Name + ", for this machine"}
 	case strings.HasPrefix(name, "-"), strings.ContainsFunc(name, odd), !utf8.ValidString(name):
 		return misused("--host %s: not the name of a host", quote(name))
 	}

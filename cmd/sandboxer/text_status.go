@@ -10,9 +10,27 @@ import (
 	"github.com/tegwick/sand-boxer"
 )
 
-// statusText shows a SandboxStatus: what it is, what it did to its host, what
-// the canary found, what else is there.
+// statusText shows all of a SandboxStatus: what it is, what it did to its
+// host, what the canary found, what else is there.
 func statusText(p *page, s sandboxer.SandboxStatus) {
+	identityText(p, s)
+	t := s.Telemetry
+	deltaText(p, "telemetry.provision_delta", t.ProvisionDelta)
+	deltaText(p, "telemetry.destroy_delta", t.DestroyDelta)
+	residualText(p, t.Residual)
+	canaryText(p, t.Canary)
+	restText(p, t)
+}
+
+// destroyedText shows what a destroy adds to what create had shown.
+func destroyedText(p *page, s sandboxer.SandboxStatus) {
+	identityText(p, s)
+	deltaText(p, "telemetry.destroy_delta", s.Telemetry.DestroyDelta)
+	residualText(p, s.Telemetry.Residual)
+	restText(p, s.Telemetry)
+}
+
+func identityText(p *page, s sandboxer.SandboxStatus) {
 	p.field("sandbox_id", string(s.SandboxID))
 	if s.Name != nil {
 		p.field("name", *s.Name)
@@ -34,17 +52,17 @@ func statusText(p *page, s sandboxer.SandboxStatus) {
 	for _, artifact := range s.Artifacts {
 		p.field("artifact", artifact.Path)
 	}
-	t := s.Telemetry
-	deltaText(p, "telemetry.provision_delta", t.ProvisionDelta)
-	deltaText(p, "telemetry.destroy_delta", t.DestroyDelta)
-	residualText(p, t.Residual)
-	canaryText(p, t.Canary)
-	if t.Inventory != nil {
-		p.gap()
-		p.field("telemetry.inventory", inventorySummary(*t.Inventory))
-		candidatesText(p, "telemetry.stale_candidates", t.StaleCandidates)
-		admissionText(p, "telemetry.admission", t.Admission)
+}
+
+// restText is what else there is on the host.
+func restText(p *page, t sandboxer.IntrospectionReport) {
+	if t.Inventory == nil {
+		return
 	}
+	p.gap()
+	p.field("telemetry.inventory", inventorySummary(*t.Inventory))
+	candidatesText(p, "telemetry.stale_candidates", t.StaleCandidates)
+	admissionText(p, "telemetry.admission", t.Admission)
 }
 
 func statusListText(p *page, list sandboxer.SandboxStatusList) {
