@@ -23,7 +23,7 @@ const (
 type AdmissionReason struct {
 	Code      string           `json:"code"`      // stable name of the rule
 	Field     string           `json:"field"`     // JSON path of the value in the snapshot
-	Observed  *float64         `json:"observed"`  // the value; null: missing
+	Observed  *float64         `json:"observed"`  // the value, in the unit of field; null: missing, or no number
 	Threshold *float64         `json:"threshold"` // what it was held against
 	Severity  AdmissionVerdict `json:"severity"`
 	Message   string           `json:"message"` // for a person
@@ -46,8 +46,11 @@ const (
 // not be read makes the verdict unknown, unless something known is worse.
 func Admit(s HostSnapshot) Admission {
 	a := admitter{}
-	for _, fs := range s.Filesystems {
-		field := "filesystems." + fs.Path
+	for i, fs := range s.Filesystems {
+		field := fmt.Sprintf("filesystems[%d]", i)
+		if fs.AvailRatio == nil {
+			a.missing(field + ".avail_ratio")
+		}
 		a.atLeast("disk_full", field+".avail_ratio", fs.AvailRatio, minDiskAvailRatio, AdmitRefuse,
 			"%s has %.1f %% of its space left", fs.Path)
 		a.atLeast("disk_low", field+".avail_ratio", fs.AvailRatio, warnDiskAvailRatio, AdmitWarn,
@@ -60,18 +63,16 @@ func Admit(s HostSnapshot) Admission {
 			a.add("read_only", field+".read_only", nil, nil, AdmitRefuse, fs.Path+" is mounted read-only")
 		}
 	}
-	a.disk(s)
+	if s.DiskRootAvailBytes == nil {
+		a.missing("disk_root_avail_bytes")
+	}
 	a.memory(s.Memory)
-	a.atMost("pids", "limits.pids_used", ratio(s.Limits.PidsUsed, s.Limits.PidMax), maxPidsRatio, AdmitRefuse, "%.0f %% of all process ids are in use")
+	a.table("pids", "limits.pids_used", s.Limits.PidsUsed, s.Limits.PidMax, maxPidsRatio, "%.0f %% of all process ids are in use")
 	if s.Limits.ConntrackMax != nil {
-		a.atMost("conntrack", "limits.conntrack_entries", ratio(s.Limits.ConntrackEntries, s.Limits.ConntrackMax), maxConntrackRatio, AdmitRefuse, "%.0f %% of the connection tracking table is in use")
+		a.table("conntrack", "limits.conntrack_entries", s.Limits.ConntrackEntries, s.Limits.ConntrackMax, maxConntrackRatio, "%.0f %% of the connection tracking table is in use")
 	}
-	if p := s.Pressure.Memory; p != nil {
-		a.atMost("memory_pressure", "pressure.memory.some_avg60_ratio", p.SomeAvg60Ratio, warnPressureRatio, AdmitWarn, "tasks waited for memory in %.0f %% of the last minute")
-	}
-	if p := s.Pressure.IO; p != nil {
-		a.atMost("io_pressure", "pressure.io.some_avg60_ratio", p.SomeAvg60Ratio, warnPressureRatio, AdmitWarn, "tasks waited for storage in %.0f %% of the last minute")
-	}
+	a.pressure("memory_pressure", "pressure.memory.some_avg60_ratio", s.Pressure.Memory, "tasks waited for memory in %.0f %% of the last minute")
+	a.pressure("io_pressure", "pressure.io.some_avg60_ratio", s.Pressure.IO, "tasks waited for storage in %.0f %% of the last minute")
 	a.engines(s.Engines)
 	return a.verdict()
 }
@@ -99,17 +100,30 @@ func (a *admitter) atLeast(code, field string, share *float64, bound float64, se
 	}
 }
 
-func (a *admitter) atMost(code, field string, share *float64, bound float64, severity AdmissionVerdict, format string) {
-	if share == nil {
+// table refuses where one of the kernel's tables is almost full. format takes
+// the share in percent.
+func (a *admitter) table(code, field string, used, size *int64, bound float64, format string) {
+	if used == nil || size == nil || *size <= 0 {
 		a.missing(field)
-	} else if *share > bound {
-		a.add(code, field, share, &bound, severity, fmt.Sprintf(format, *share*100))
+		return
+	}
+	observed, most := float64(*used), bound*float64(*size)
+	if observed > most {
+		a.add(code, field, &observed, &most, AdmitRefuse, fmt.Sprintf(format, 100*observed/float64(*size)))
 	}
 }
 
-func (a *admitter) disk(s HostSnapshot) {
-	if s.DiskRootAvailBytes == nil {
-		a.missing("disk_root_avail_bytes")
+// pressure warns of tasks that wait a lot. A kernel without pressure stall
+// information leaves it out.
+func (a *admitter) pressure(code, field string, p *Pressure, format string) {
+	if p == nil {
+		return
+	}
+	switch share, bound := p.SomeAvg60Ratio, warnPressureRatio; {
+	case share == nil:
+		a.missing(field)
+	case *share > bound:
+		a.add(code, field, share, &bound, AdmitWarn, fmt.Sprintf(format, *share*100))
 	}
 }
 
@@ -120,7 +134,7 @@ func (a *admitter) memory(m Memory) {
 	}
 	observed := float64(*m.AvailableBytes)
 	if *m.AvailableBytes < minMemoryAvailBytes {
-		a.add("memory_full", "memory.available_bytes", &observed, ptr(float64(minMemoryAvailBytes)), AdmitRefuse,
+		a.add("memory_full", "memory.available_bytes", &observed, new(float64(minMemoryAvailBytes)), AdmitRefuse,
 			fmt.Sprintf("%d MB of memory are available", *m.AvailableBytes/1e6))
 		return
 	}
@@ -155,12 +169,4 @@ func (a *admitter) verdict() Admission {
 		}
 	}
 	return out
-}
-
-func ratio(part, whole *int64) *float64 {
-	if part == nil || whole == nil || *whole <= 0 {
-		return nil
-	}
-	r := float64(*part) / float64(*whole)
-	return &r
 }

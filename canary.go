@@ -84,12 +84,12 @@ func judge(started Started, before HostSnapshot) *CanaryResult {
 }
 
 func startLatency(s Started) CanaryCheck {
-	c := CanaryCheck{Name: CheckStartLatency, Status: Pass, DurationMS: s.StartMS, Unit: ptr("ms"), Threshold: ptr(maxStartMS)}
+	c := CanaryCheck{Name: CheckStartLatency, Status: Pass, DurationMS: s.StartMS, Unit: new("ms"), Threshold: new(maxStartMS)}
 	if s.StartMS == nil {
 		c.Status, c.Message = Unknown, "the engine did not say when it started"
 		return c
 	}
-	c.Value = ptr(float64(*s.StartMS))
+	c.Value = new(float64(*s.StartMS))
 	if c.Message = fmt.Sprintf("started in %d ms", *s.StartMS); *c.Value > maxStartMS {
 		c.Status = Warn
 	}
@@ -97,7 +97,7 @@ func startLatency(s Started) CanaryCheck {
 }
 
 func clockSkew(snap HostSnapshot) CanaryCheck {
-	c := CanaryCheck{Name: CheckClockSkew, Status: Pass, Unit: ptr("ms"), Threshold: ptr(warnClockSkewMS)}
+	c := CanaryCheck{Name: CheckClockSkew, Status: Pass, Unit: new("ms"), Threshold: new(warnClockSkewMS)}
 	if snap.ClockOffsetMS == nil || snap.ClockUncertaintyMS == nil {
 		c.Status, c.Message = Unknown, "the host's clock could not be read"
 		return c
@@ -124,22 +124,22 @@ func publishedPort(s Started) CanaryCheck {
 	case *s.HostStatus == exitNotRunnable:
 		c.Status, c.Message = Skip, "noexec: programs below the sandbox root cannot be run on this host"
 	case json.Unmarshal(s.HostCheck, &c) != nil || c.Name != CheckPublishedPort:
-		said := strings.TrimSpace(string(s.HostCheck))
+		said := strings.ToValidUTF8(strings.TrimSpace(string(s.HostCheck)), "?")
 		c = CanaryCheck{
 			Name: CheckPublishedPort, Status: Errored,
-			Message: fmt.Sprintf("exit status %d: %s", *s.HostStatus, said[:min(len(said), maxMessageLength)]),
+			Message: fmt.Sprintf("exit status %d: %s", *s.HostStatus, strings.ToValidUTF8(said[:min(len(said), maxMessageLength)], "")),
 		}
 	}
 	return c
 }
 
 func leakCheck(r Residual) CanaryCheck {
-	c := CanaryCheck{Name: CheckTeardownLeaks, Status: r.Verdict, Value: ptr(float64(len(r.Leaks))), Threshold: ptr(0.0), Message: "nothing is left"}
+	c := CanaryCheck{Name: CheckTeardownLeaks, Status: r.Verdict, Value: new(float64(len(r.Leaks))), Threshold: new(0.0), Message: "nothing is left"}
 	switch {
 	case r.Verdict == Fail:
 		c.Message = "left behind: " + strings.Join(r.Leaks, ", ")
 	case r.Verdict == Unknown:
-		c.Message = "a kind of object could not be read"
+		c.Value, c.Message = nil, "a kind of object could not be read"
 	case len(r.Objects) > 0:
 		c.Message = "nothing of the sandbox is left; other things on the host changed meanwhile"
 	}
@@ -149,12 +149,15 @@ func leakCheck(r Residual) CanaryCheck {
 // conditions sums a status up in facts a program can wait for.
 func conditions(s SandboxStatus) []Condition {
 	out := []Condition{}
-	add := func(kind string, status, reason, message string) {
+	add := func(kind, status, reason, message string) {
 		out = append(out, Condition{Type: kind, Status: status, Reason: reason, Message: message})
 	}
 	provisioned := "False"
-	if s.State == StateReady {
+	switch s.State {
+	case StateReady:
 		provisioned = "True"
+	case StateUnknown:
+		provisioned = "Unknown"
 	}
 	add("Provisioned", provisioned, string(s.State), deref(s.Reason))
 	admission := s.Telemetry.Admission
@@ -196,5 +199,3 @@ func failing(c *CanaryResult) string {
 	slices.Sort(names)
 	return strings.Join(names, "; ")
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -6,7 +6,8 @@ import (
 )
 
 // A Delta is the difference between two snapshots of one host. Across a
-// reboot, or between two machines, every difference is null.
+// reboot, between two machines, or where that cannot be told, every difference
+// is null.
 type Delta struct {
 	ElapsedMS *int64                     `json:"elapsed_ms"` // from one to the other, on the host's clock
 	SameBoot  *bool                      `json:"same_boot"`  // null where a boot id is unknown
@@ -67,7 +68,7 @@ type Residual struct {
 	Objects map[ObjectKind]ObjectDelta `json:"objects"` // every lasting change, whoever caused it
 }
 
-// Diff returns what changed from before to after.
+// Diff returns what changed from before to after. It is pure.
 func Diff(before, after HostSnapshot) Delta {
 	d := Delta{Objects: map[ObjectKind]ObjectDelta{}}
 	if before.ObservedAt != nil && after.ObservedAt != nil {
@@ -78,21 +79,21 @@ func Diff(before, after HostSnapshot) Delta {
 		same := *before.Identity.BootID == *after.Identity.BootID
 		d.SameBoot = &same
 	}
-	comparable := d.SameBoot == nil || *d.SameBoot
-	d.Host = diffHost(before, after, comparable)
-	if comparable {
+	same := d.SameBoot != nil && *d.SameBoot
+	d.Host = diffHost(before, after, same)
+	if same {
 		d.Objects = diffObjects(before.Objects, after.Objects)
 	}
 	return d
 }
 
-func diffHost(b, a HostSnapshot, comparable bool) HostDelta {
-	gauge := func(x, y *float64) FieldDelta { return fieldDelta(x, y, comparable) }
-	count := func(x, y *int64) FieldDelta { return fieldDelta(toFloat(x), toFloat(y), comparable) }
-	total := func(x, y *int64) FieldDelta { return counterDelta(toFloat(x), toFloat(y), comparable) }
+func diffHost(b, a HostSnapshot, same bool) HostDelta {
+	gauge := func(x, y *float64) FieldDelta { return fieldDelta(x, y, same) }
+	count := func(x, y *int64) FieldDelta { return fieldDelta(toFloat(x), toFloat(y), same) }
+	total := func(x, y *int64) FieldDelta { return counterDelta(toFloat(x), toFloat(y), same) }
 	return HostDelta{
 		Load1:                gauge(b.Load.Load1, a.Load.Load1),
-		CPUBusySecondsTotal:  counterDelta(b.CPU.BusySecondsTotal, a.CPU.BusySecondsTotal, comparable),
+		CPUBusySecondsTotal:  counterDelta(b.CPU.BusySecondsTotal, a.CPU.BusySecondsTotal, same),
 		PressureCPUUSTotal:   total(stalled(b.Pressure.CPU), stalled(a.Pressure.CPU)),
 		PressureMemUSTotal:   total(stalled(b.Pressure.Memory), stalled(a.Pressure.Memory)),
 		PressureIOUSTotal:    total(stalled(b.Pressure.IO), stalled(a.Pressure.IO)),
@@ -121,9 +122,9 @@ func toFloat(n *int64) *float64 {
 }
 
 // fieldDelta leaves Delta nil unless both values are known and comparable.
-func fieldDelta(before, after *float64, comparable bool) FieldDelta {
+func fieldDelta(before, after *float64, same bool) FieldDelta {
 	d := FieldDelta{Before: before, After: after}
-	if comparable && before != nil && after != nil {
+	if same && before != nil && after != nil {
 		// Six decimals keep what the kernel prints and drop what binary
 		// floating point adds to it.
 		v := math.Round((*after-*before)*1e6) / 1e6
@@ -134,8 +135,8 @@ func fieldDelta(before, after *float64, comparable bool) FieldDelta {
 
 // counterDelta is fieldDelta for values that only ever count up: one that
 // went back was reset, and the difference says nothing.
-func counterDelta(before, after *float64, comparable bool) FieldDelta {
-	d := fieldDelta(before, after, comparable)
+func counterDelta(before, after *float64, same bool) FieldDelta {
+	d := fieldDelta(before, after, same)
 	if d.Delta != nil && *d.Delta < 0 {
 		d.Delta = nil
 	}

@@ -84,8 +84,9 @@ func (b *Sandboxer) producer() Producer {
 	return ThisProducer()
 }
 
-// ThisProducer names the program that is running as the Go toolchain stamped
-// it.
+// ThisProducer names this module, with the version and the commit that the Go
+// toolchain stamped into the running program: "devel" and "unknown" where it
+// did not.
 func ThisProducer() Producer {
 	p := Producer{Name: "sandboxer", Version: "devel", Commit: "unknown"}
 	info, ok := debug.ReadBuildInfo()
@@ -123,7 +124,7 @@ func (b *Sandboxer) export(ctx context.Context, host Host, status SandboxStatus)
 	} else {
 		status.Export = []ExportOutcome{{Sink: "exporter", Status: "done"}}
 		if err != nil {
-			status.Export[0].Status, status.Export[0].Error = "failed", ptr(err.Error())
+			status.Export[0].Status, status.Export[0].Error = "failed", new(err.Error())
 			status.Artifacts = []Artifact{}
 		}
 	}

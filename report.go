@@ -73,7 +73,7 @@ func (h Header) DocumentHeader() Header { return h }
 type Producer struct {
 	Name    string `json:"name"`    // of the program
 	Version string `json:"version"` // of the program, as it was built
-	Commit  string `json:"commit"`  // of its source; empty where the build does not say
+	Commit  string `json:"commit"`  // of its source; "unknown" where the build does not say
 }
 
 // A HostRef names the host a document is about.

@@ -15,6 +15,9 @@
 //	…
 //	status, err = box.Destroy(ctx, host, status.SandboxID)
 //
+// What a look at a host gives ([Sandboxer.Inspect]) is judged by functions
+// that touch nothing: [Diff], [FindStale], [Admit] and [Doctor].
+//
 // Nothing stays resident on the host and nothing is kept elsewhere: the host
 // is the database, and any machine can inspect or destroy what another one
 // created. What is written there: a directory per sandbox under
@@ -36,7 +39,7 @@ import (
 // A Sandboxer creates, inspects and destroys sandboxes. Its fields are set
 // once; its methods may then be called concurrently.
 type Sandboxer struct {
-	Provisioners []Provisioner // in order of preference; required
+	Provisioners []Provisioner // in order of preference; required to create and destroy
 	Collector    Collector     // required
 
 	Exporter Exporter     // nil: reports are only returned
@@ -64,11 +67,11 @@ const DefaultRoot = "/tmp/sandboxer"
 
 // An Event is one step of an operation.
 type Event struct {
-	At        time.Time
-	Phase     Phase
-	SandboxID ID     // empty until there is one
-	Host      string // Host.Name
-	Message   string // for a person
+	At        time.Time // controller's clock
+	Phase     Phase     // empty: a remark on the one under way
+	SandboxID ID        // empty until there is one
+	Host      string    // Host.Name
+	Message   string    // for a person
 }
 
 // Host is a machine on which commands can be run. It is the only thing the
@@ -165,7 +168,8 @@ func (r Result) Err(doing string) error {
 	return &ExitError{Doing: doing, Code: r.ExitCode, Signal: r.Signal, Stderr: string(r.Stderr)}
 }
 
-// A Collector looks at a host. It is safe for concurrent use.
+// A Collector looks at a host. Anybody may implement it; it is safe for
+// concurrent use.
 type Collector interface {
 	// Collect reads the host's numbers and its inventory in one command.
 	// What could not be read is marked unknown in the Observation; an error
@@ -203,7 +207,8 @@ type Provisioner interface {
 }
 
 // An EngineChecker is a Provisioner that needs more than an engine that
-// answers, such as a certain compose tool.
+// answers, such as a certain compose tool. It is asked before Up, and by
+// [Doctor]; it is optional.
 type EngineChecker interface {
 	// Usable returns nil if the provisioner can work with the engine as it
 	// was observed, else why not.
@@ -213,7 +218,7 @@ type EngineChecker interface {
 // A Placement says where on a host a sandbox is put.
 type Placement struct {
 	ID     ID
-	Nonce  string
+	Nonce  string // as Record.Nonce
 	Dir    string // absolute
 	Owner  Owner
 	Engine EngineInfo // as observed before
@@ -228,10 +233,10 @@ func (p Placement) Labels() map[string]string {
 
 // Started is what a Provisioner brought up, as the engine itself reports it.
 type Started struct {
-	Resources []Resource
-	Ports     []Port
-	StartMS   *int64 // from asking the engine to start until the program ran
-	Isolation string // what keeps the sandbox apart: "container", or the namespaces it got
+	Resources []Resource // what it made, each with its full id
+	Ports     []Port     // what the host publishes
+	StartMS   *int64     // from asking the engine to start until the program ran
+	Isolation string     // what keeps the sandbox apart: "container", or the namespaces it got
 
 	Result     []byte // content of Spec.ReadyFile
 	HostCheck  []byte // standard output of Spec.HostCheck
@@ -252,20 +257,23 @@ type Script string
 
 // An Exporter takes finished documents away. It is called once per finished
 // operation and is safe for concurrent use. A document is not to be changed.
+// What Export returns reaches the caller of the operation as an *ExportError;
+// it undoes nothing. Anybody may implement it.
 type Exporter interface {
 	Export(ctx context.Context, doc Document) error
 }
 
-// An ArtifactExporter is an Exporter that keeps documents as local files.
+// An ArtifactExporter is an Exporter that keeps documents as local files. It
+// is optional.
 type ArtifactExporter interface {
-	// Artifact returns the path at which Export will put doc, or "".
+	// Artifact returns the absolute path at which Export will put doc, or "".
 	Artifact(doc Document) string
 	// Check returns an error if Export could not write. Create calls it
 	// before it touches the host.
 	Check() error
 }
 
-// An OutcomeExporter is an Exporter with several sinks.
+// An OutcomeExporter is an Exporter with several sinks. It is optional.
 type OutcomeExporter interface {
 	// Outcomes tells what became of a document in each sink, given what
 	// Export returned for it.

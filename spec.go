@@ -17,7 +17,8 @@ type Spec struct {
 
 	// Files returns what is uploaded, for the platform of the host. It is
 	// called once per create, before anything is written on the host.
-	// Modes are kept. Names beginning with ".sandboxer" are reserved.
+	// It holds regular files and directories; their permission bits are kept.
+	// Names beginning with ".sandboxer" are reserved.
 	Files func(ctx context.Context, p Platform) (fs.FS, error)
 
 	Compose *Compose // how a compose engine runs it; nil if none can
@@ -35,7 +36,8 @@ type Spec struct {
 // DefaultWaitTimeout bounds the wait for readiness.
 const DefaultWaitTimeout = 2 * time.Minute
 
-// A Platform is what a program must be built for, in Go's terms.
+// A Platform is what a program must be built for, as in GOOS and GOARCH. Arch
+// is "unknown" where the host did not say.
 type Platform struct{ OS, Arch string }
 
 // Compose is the compose side of a Spec. It names what the files define, so

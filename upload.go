@@ -90,7 +90,8 @@ func (u *upload) write(w io.Writer) error {
 }
 
 // add writes one entry. Times and owners are left out: they are not the
-// host's, and the digest is to depend on contents only.
+// host's, and the digest is to depend on contents only. (tar.FileInfoHeader
+// would look the owner up, on some machines in a directory service.)
 func (u *upload) add(archive *tar.Writer, name string, d fs.DirEntry) error {
 	if strings.HasPrefix(name, ".sandboxer") {
 		return fmt.Errorf("%q: names beginning with .sandboxer are reserved", name)
@@ -102,13 +103,9 @@ func (u *upload) add(archive *tar.Writer, name string, d fs.DirEntry) error {
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		return fmt.Errorf("%q: neither a file nor a directory", name)
 	}
-	full, err := tar.FileInfoHeader(info, "")
-	if err != nil {
-		return err
-	}
-	head := &tar.Header{Typeflag: full.Typeflag, Name: name, Mode: full.Mode, Size: full.Size}
+	head := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(info.Mode().Perm()), Size: info.Size()}
 	if info.IsDir() {
-		head.Name += "/"
+		head.Typeflag, head.Name, head.Size = tar.TypeDir, name+"/", 0
 	}
 	fmt.Fprintf(u.sum, "%q %o %d\n", head.Name, head.Mode, head.Size)
 	if err := archive.WriteHeader(head); err != nil {
