@@ -39,31 +39,37 @@ end() {
 	exit 0
 }
 
-# trash_dir: where directories go before they are deleted. In a root that
-# several users share, the first one's .trash is closed to the others.
-trash_dir() {
-	trash=$root/.trash
-	if [ -e "$trash" ] && { [ -L "$trash" ] || [ ! -O "$trash" ]; }; then
-		trash=$root/.trash-$uid
-	fi
-	[ ! -L "$trash" ] && { [ -d "$trash" ] || mkdir -m 700 -- "$trash"; }
+# own_dir PATH: a real directory of the caller's.
+own_dir() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
+
+# trash takes the directory out of the way in one atomic step. In a root that
+# several users share, the first one's .trash is closed to the others. Another
+# destroy may take the trash away, once it is empty, at any time.
+trash() {
+	for trash in "$root/.trash" "$root/.trash-$uid"; do
+		mkdir -m 700 -- "$trash" 2>/dev/null
+		own_dir "$trash" && mv -- "$dir" "$trash/$id.$op" && return
+	done
+	return 1
 }
 
-# purge: out of the way in one atomic step, then deleted.
+# purge: out of the way, then deleted, with what an earlier run left there.
 purge() {
-	trash_dir || end failed trash "cannot make $trash"
 	if [ -d "$dir" ]; then
 		prove_no_mount "$dir"
-		mv -- "$dir" "$trash/$id.$op" || end failed trash "cannot move $dir to $trash"
+		trash 2>/dev/null || trash 2>/dev/null || trash || end failed trash "cannot move $dir to $trash"
 	fi
-	for purge_dir in "$trash/$id".*; do
-		if [ ! -d "$purge_dir" ] || [ -L "$purge_dir" ]; then continue; fi
-		prove_no_mount "$purge_dir"
-		if ! purge_err=$(rm -rf -- "$purge_dir" 2>&1); then
-			end failed trash_left "$purge_dir: $(printf '%s' "$purge_err" | tail -n 1)"
-		fi
+	for trash in "$root/.trash" "$root/.trash-$uid"; do
+		own_dir "$trash" || continue
+		for purge_dir in "$trash/$id".*; do
+			if [ ! -d "$purge_dir" ] || [ -L "$purge_dir" ]; then continue; fi
+			prove_no_mount "$purge_dir"
+			if ! purge_err=$(rm -rf -- "$purge_dir" 2>&1); then
+				end failed trash_left "$purge_dir: $(printf '%s' "$purge_err" | tail -n 1)"
+			fi
+		done
+		rmdir -- "$trash" 2>/dev/null
 	done
-	rmdir -- "$trash" 2>/dev/null
 	return 0
 }
 

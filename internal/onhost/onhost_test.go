@@ -525,3 +525,60 @@ func TestDestroyOnFullDisk(t *testing.T) {
 		}
 	})
 }
+
+// After a boot that wiped the root, what is left of a sandbox can still go.
+func TestDestroyWithoutRoot(t *testing.T) {
+	const id = "canary-000000"
+	eachShell(t, func(t *testing.T, m *machine) {
+		a := m.reserve(id, "rec")
+		if err := os.RemoveAll(m.root); err != nil {
+			t.Fatal(err)
+		}
+		item := m.item(a, id, "", "true")
+		item.Registry, item.Inode = []byte("rec"), 0
+		got, _ := m.run(m.op.Destroy([]onhost.Item{item}))
+		if it := got.Item(id); it.Result != onhost.Destroyed || exists(m.root) {
+			t.Errorf("got %+v, root made: %v, want it destroyed and no root", it, exists(m.root))
+		}
+	})
+}
+
+// What others planted in a shared root is no trash.
+func TestDestroyTrustsNoTrash(t *testing.T) {
+	lab.Require(t, "root")
+	const id = "canary-000000"
+	foreign := func(path string) error {
+		if err := mkdirMode(path, 0o777); err != nil {
+			return err
+		}
+		return os.Chown(path, 12345, -1)
+	}
+	dangling := func(path string) error { return os.Symlink("nowhere", path) }
+	for name, tt := range map[string]struct {
+		first, second func(string) error
+		result        string
+	}{
+		"foreign":          {foreign, nil, onhost.Destroyed},
+		"dangling":         {dangling, nil, onhost.Destroyed},
+		"both foreign":     {foreign, foreign, onhost.Failed},
+		"foreign dangling": {foreign, dangling, onhost.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachShell(t, func(t *testing.T, m *machine) {
+				a := m.reserve(id, "rec")
+				if err := tt.first(m.root + "/.trash"); err != nil {
+					t.Fatal(err)
+				}
+				if tt.second != nil {
+					if err := tt.second(m.root + "/.trash-0"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got, _ := m.run(m.op.Destroy([]onhost.Item{m.item(a, id, "rec", "true")}))
+				if it := got.Item(id); it.Result != tt.result || exists(m.dir(id)) != (tt.result == onhost.Failed) {
+					t.Errorf("got %+v, directory in place: %v, want %s", it, exists(m.dir(id)), tt.result)
+				}
+			})
+		})
+	}
+}
