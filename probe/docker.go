@@ -163,6 +163,9 @@ func (r *reading) dockerAPI() engine {
 	if len(answers) > 0 {
 		e.info.ResponseMS = new(int64(math.Round(answers[0].seconds * 1000)))
 	}
+	if !r.self.boxes {
+		return e
+	}
 	times := r.sections["docker_api_times"]
 	inspected, _ := httpAnswers(times.body, r.nonce)
 	var all [][]byte
@@ -191,8 +194,9 @@ func (r *reading) dockerCLI() engine {
 		*p.body = s.body
 	}
 	e := readDocker(parts)
-	times := r.sections["docker_cli_times"]
-	e.times(times, times.body)
+	if times := r.sections["docker_cli_times"]; r.self.boxes {
+		e.times(times, times.body)
+	}
 	return e
 }
 

@@ -100,6 +100,7 @@ type self struct {
 	plugin         bool   // docker's compose plugin is installed
 	processes      *int64
 	notes          int64 // of the process engine
+	boxes          bool  // there may be sandboxes, so their containers are inspected
 	tools          map[string]bool
 	exists, opens  map[string]bool
 	roles          []role
@@ -143,6 +144,8 @@ func (r *reading) readSelf() {
 			if n := parseInt(value); n != nil {
 				r.self.notes = *n
 			}
+		case "boxes":
+			r.self.boxes = value != "0"
 		case "processes":
 			r.self.processes = parseInt(value)
 		case "tool":

@@ -121,8 +121,8 @@ func TestTraps(t *testing.T) {
 		want     string // value, as JSON
 		reason   string
 	}{
-		{"no nanoseconds", "\n1795472149.", "\n1795472149.%N ", "observed_at", `"2026-11-23T22:15:49Z"`, ""},
-		{"a date that failed", "\n1795472149.", "\nnot a date ", "observed_at", "null", "parse_error"},
+		{"no nanoseconds", "\n1795474957.", "\n1795474957.%N ", "observed_at", `"2026-11-23T23:02:37Z"`, ""},
+		{"a date that failed", "\n1795474957.", "\nnot a date ", "observed_at", "null", "parse_error"},
 		{"no limit of files", "\t2466170", "\t9223372036854775807", "limits.fds_max", "null", "unsupported"},
 		{"pressure that refuses", "/proc/pressure/cpu:", "/dev/null:", "pressure.cpu", "null", "disabled"},
 		{"no pressure", "ts /proc/pressure/cpu\n", "ts /dev/null\n", "pressure.memory.some_avg10_ratio", "0", ""},

@@ -127,8 +127,9 @@ docker_api() {
 	end docker_api $?
 }
 
-# Only an inspection tells when a container started and ended. The filter is
-# label=sandboxer.id and any status but created.
+# Only an inspection tells when a container started and ended. It is asked for
+# where there are sandboxes. The filter is label=sandboxer.id and any status but
+# created.
 docker_api_times() {
 	begin docker_api_times
 	filter='%7B%22label%22%3A%5B%22sandboxer.id%22%5D%2C%22status%22%3A%5B'
@@ -426,6 +427,15 @@ if [ "$there" ] && cd "$root"; then
 	processes
 fi
 
+matches() { if [ -e "$1" ] || [ -L "$1" ]; then matched=$#; else matched=0; fi; }
+matches "$state"/locks/*
+locks=$matched
+matches "$state"/registry/*.json
+registered=$matched
+matches ./*/.sandboxer
+[ "$entered" ] || matched=0
+boxes=$((registered + matched))
+
 begin self
 echo "home $home"
 echo "root $root"
@@ -447,6 +457,7 @@ done
 set -- /proc/[0-9]*
 echo "processes $#"
 echo "notes $notes"
+echo "boxes $boxes"
 echo 'role root /'
 echo "role sandbox_root ${near%/}/"
 echo 'role tmp /tmp/'
@@ -457,18 +468,10 @@ set -- / "${near%/}/" /tmp/
 end self 0
 
 jobs=
-case $docker in
-api) jobs='docker_api docker_api_times' ;;
-cli) jobs='docker_cli docker_cli_times' ;;
-esac
+case $docker in api | cli) jobs=docker_$docker ;; esac
+if [ "$jobs" ] && [ $boxes -gt 0 ]; then jobs="$jobs ${jobs}_times"; fi
 [ "$podman" = cli ] && jobs="$jobs${jobs:+ }podman_cli"
 beside "$@"
-
-matches() { if [ -e "$1" ] || [ -L "$1" ]; then matched=$#; else matched=0; fi; }
-matches "$state"/locks/*
-locks=$matched
-matches "$state"/registry/*.json
-registered=$matched
 
 if [ "$entered" ]; then
 	unclaimed
