@@ -43,6 +43,29 @@ func TestDiffAcrossReboot(t *testing.T) {
 	}
 }
 
+// Nobody knows whether it was the same boot, or even the same machine.
+func TestDiffUnknownBoot(t *testing.T) {
+	before, after := snapshot("b", 0.1, 500, 7, ObjectSets{Containers: {"a"}}), snapshot("b", 0.2, 400, 7, ObjectSets{Containers: {}})
+	after.Identity.BootID = nil
+	if d := Diff(before, after); d.SameBoot != nil || d.Host.Load1.Delta != nil || len(d.Objects) != 0 {
+		t.Errorf("got %+v, want no difference at all", d)
+	}
+}
+
+// What was not read on one side is no change; an empty set is one.
+func TestDiffUnknownValues(t *testing.T) {
+	before, after := snapshot("b", 0.1, 500, 7, ObjectSets{Containers: {"a"}}), snapshot("b", 0.2, 400, 7, ObjectSets{Containers: {}})
+	after.Load.Load1 = nil
+	d := Diff(before, after)
+	if d.Host.Load1.Delta != nil || d.Host.Load1.Before == nil || d.Host.SwapFreeBytes.Delta != nil || d.ElapsedMS != nil {
+		t.Errorf("got %+v, want null for what is unknown on one side", d)
+	}
+	want := map[ObjectKind]ObjectDelta{Containers: {Added: []string{}, Removed: []string{"a"}}}
+	if diff := cmp.Diff(want, d.Objects); diff != "" {
+		t.Errorf("objects, -want +got:\n%s", diff)
+	}
+}
+
 func TestDiffCounterReset(t *testing.T) {
 	if d := Diff(snapshot("b", 0, 0, 7, nil), snapshot("b", 0, 0, 3, nil)); d.Host.OOMKillsTotal.Delta != nil {
 		t.Errorf("got %v, want null for a counter that went back", *d.Host.OOMKillsTotal.Delta)

@@ -1,0 +1,116 @@
+package sandboxer_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"slices"
+	"strings"
+	"time"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/localhost"
+	"github.com/tegwick/sand-boxer/probe"
+)
+
+// A look at this machine, by a Sandboxer that only looks.
+func ExampleSandboxer_Inspect() {
+	box := sandboxer.Sandboxer{Collector: probe.Collector{}}
+	obs, err := box.Inspect(context.Background(), localhost.Host{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("memory known:", obs.Snapshot.Memory.TotalBytes != nil)
+	fmt.Println("the same boot:", *sandboxer.Diff(obs.Snapshot, obs.Snapshot).SameBoot)
+	// Output:
+	// memory known: true
+	// the same boot: true
+}
+
+func ExampleDiff() {
+	boot := "9d1c"
+	before := sandboxer.HostSnapshot{Identity: sandboxer.Identity{BootID: &boot}, Memory: sandboxer.Memory{AvailableBytes: new(int64(4_000_000_000))}}
+	after := before
+	after.Memory.AvailableBytes = new(int64(3_952_000_000))
+
+	d := sandboxer.Diff(before, after)
+	fmt.Printf("memory: %+.0f MB\n", *d.Host.MemoryAvailableBytes.Delta/1e6)
+	fmt.Println("load known:", d.Host.Load1.Delta != nil)
+	// Output:
+	// memory: -48 MB
+	// load known: false
+}
+
+func ExampleFindStale() {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	obs := sandboxer.Observation{
+		Snapshot: sandboxer.HostSnapshot{ObservedAt: &now},
+		Inventory: sandboxer.Inventory{
+			RootState: sandboxer.RootOK,
+			Directories: []sandboxer.Directory{
+				{Name: "fake99", Kind: "directory", Own: true, ValidID: true, LastChange: new(now.Add(-2 * time.Hour))},
+			},
+		},
+	}
+	for _, policy := range []sandboxer.StalePolicy{{}, {IncludeUnclaimed: true}} {
+		for _, s := range sandboxer.FindStale(obs, policy).StaleCandidates {
+			fmt.Println(s.Ref, s.Class, "kept because of", s.BlockedBy)
+		}
+	}
+	// Output:
+	// fake99 unclaimed kept because of [include_unclaimed]
+	// fake99 unclaimed kept because of []
+}
+
+func ExampleAdmit() {
+	a := sandboxer.Admit(sandboxer.HostSnapshot{
+		DiskRootAvailBytes: new(int64(400_000_000)),
+		Filesystems:        []sandboxer.Filesystem{{Path: "/", AvailRatio: new(0.01)}},
+		Memory:             sandboxer.Memory{TotalBytes: new(int64(8e9)), AvailableBytes: new(int64(4e9))},
+		Limits:             sandboxer.Limits{PidsUsed: new(int64(300)), PidMax: new(int64(32768))},
+	})
+	fmt.Println(a.Verdict)
+	for _, r := range a.Reasons {
+		fmt.Println(r.Code, r.Message)
+	}
+	// Output:
+	// refuse
+	// disk_full / has 1.0 % of its space left
+}
+
+func ExampleParseID() {
+	id, err := sandboxer.ParseID("canary-4k9x0q2m7t3b")
+	fmt.Println(id, err)
+	_, err = sandboxer.ParseID("../etc")
+	fmt.Println(err)
+	// Output:
+	// canary-4k9x0q2m7t3b <nil>
+	// "../etc" is not a sandbox id: want 6 to 40 of a-z, 0-9 and -, not beginning with -
+}
+
+// A nicely runs the commands of another Host with the lowest priority.
+type nicely struct{ sandboxer.Host }
+
+func (h nicely) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+	cmd.Args = slices.Concat([]string{"nice", "-n", "19"}, cmd.Args)
+	return h.Host.Run(ctx, cmd)
+}
+
+// Whatever runs commands is a Host. The program's exit code is data; an error
+// means that nobody knows what became of it.
+func ExampleHost() {
+	var host sandboxer.Host = nicely{localhost.Host{}}
+	res, err := host.Run(context.Background(), sandboxer.Cmd{Args: []string{"nice"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.TrimSpace(string(res.Stdout)), res.Err("ask for the priority"))
+
+	res, err = host.Run(context.Background(), sandboxer.Cmd{Args: []string{"sh", "-c", "echo no such luck >&2; exit 3"}})
+	fmt.Println(res.ExitCode, err)
+	fmt.Println(res.Err("try"))
+	// Output:
+	// 19 <nil>
+	// 3 <nil>
+	// try: exit status 3: no such luck
+}
