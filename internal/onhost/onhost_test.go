@@ -582,3 +582,40 @@ func TestDestroyTrustsNoTrash(t *testing.T) {
 		})
 	}
 }
+
+// Of creates side by side that want a new root, or even the same id, one
+// gets it, and the others take nothing away from it.
+func TestReserveSideBySide(t *testing.T) {
+	eachShell(t, func(t *testing.T, m *machine) {
+		for round := range 5 {
+			m.root = fmt.Sprintf("%s-%d", m.root, round)
+			m.op.Root = m.root
+			id := fmt.Sprintf("canary-00000%d", round)
+			var all []*exec.Cmd
+			for n := range 6 {
+				one := id
+				if n > 2 {
+					one = fmt.Sprintf("canary-%d%d%d%d%d%d", n, n, n, n, n, round)
+				}
+				cmd := m.command(m.op.Reserve(one, []byte("rec"), "mark", archive(t, "mark")))
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, cmd)
+			}
+			done := 0
+			for n, cmd := range all {
+				err := cmd.Wait()
+				if n > 2 && err != nil {
+					t.Errorf("an id of its own: got %v, want it reserved", err)
+				}
+				if n <= 2 && err == nil {
+					done++
+				}
+			}
+			if record, _ := os.ReadFile(m.registry(id)); done != 1 || string(record) != "rec" || !exists(m.dir(id)+"/data/file") {
+				t.Errorf("the same id: got %d reserved, record %q, want one and its files", done, record)
+			}
+		}
+	})
+}

@@ -36,19 +36,22 @@ made=
 enter_home
 if ! check_root; then
 	case $root in */*/*) mkdir -p -- "${root%/*}" ;; esac
-	mkdir -m 700 -- "$root" || refuse root_unwritable "cannot make $root"
+	mkdir -m 700 -- "$root" 2>/dev/null # or another create does
 	check_root || refuse root_unwritable "cannot make $root"
 fi
 [ -w "$root" ] || refuse root_unwritable "$root cannot be written to"
 dir=$root/$id
-for taken in "$dir" "$state/registry/$id.json" "$state/registry/destroyed/$id.json"; do
-	if [ -e "$taken" ] || [ -L "$taken" ]; then refuse id_taken "$taken exists"; fi
-done
 exec 9>>"$state/locks/$id" || refuse state_unwritable "cannot write below $state"
 lock || {
 	say "locked $id"
 	exit 7
 }
+for taken in "$dir" "$state/registry/$id.json" "$state/registry/destroyed/$id.json"; do
+	if [ -e "$taken" ] || [ -L "$taken" ]; then
+		forget
+		refuse id_taken "$taken exists"
+	fi
+done
 made=1
 trap 'undo; exit 143' HUP INT TERM
 if reserve; then
