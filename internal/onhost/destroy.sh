@@ -107,7 +107,9 @@ destroy_one() (
 	purge
 	put "$state/registry/destroyed/$id.json" "$tomb" || end failed record "cannot write its last record"
 	audit removed
-	rm -f -- "$state/registry/$id.json" "$state/locks/$id"
+	# With what a writer that was killed has left of them.
+	rm -f -- "$state/registry/$id.json" "$state/locks/$id" \
+		"$state/registry/$id.json".*.tmp "$state/registry/destroyed/$id.json".*.tmp
 	end destroyed ok
 )
 

@@ -307,12 +307,16 @@ func holdLock(t *testing.T, path string) *os.File {
 func TestDestroy(t *testing.T) {
 	eachShell(t, func(t *testing.T, m *machine) {
 		a := m.reserve("canary-000000", "rec")
+		half := m.registry("canary-000000") + ".4567cdef.tmp" // a writer was killed
+		if err := os.WriteFile(half, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		got, _ := m.run(m.op.Destroy([]onhost.Item{m.item(a, "canary-000000", "rec", "echo removed container abc")}))
 		it := got.Item("canary-000000")
 		if it.Result != onhost.Destroyed || len(it.Removed) != 1 {
 			t.Fatalf("got %+v, want it destroyed", got)
 		}
-		for _, path := range []string{m.dir("canary-000000"), m.registry("canary-000000"), m.root + "/.trash"} {
+		for _, path := range []string{m.dir("canary-000000"), m.registry("canary-000000"), half, m.root + "/.trash"} {
 			if exists(path) {
 				t.Errorf("%s is left behind", path)
 			}
