@@ -158,7 +158,7 @@ remove() {
 	[ -z "$networks" ] || sort_out
 	[ -z "$networks" ] || engine network rm $networks >/dev/null 2>&1 &
 	[ -z "$volumes" ] || engine volume rm $volumes >/dev/null 2>&1 &
-	[ -z "$images" ] || engine image rm $images >/dev/null 2>&1
+	[ -z "$keep_images" ] && [ -n "$images" ] && engine image rm $images >/dev/null 2>&1
 	wait
 	limit=${bound:+"$bound 30"}
 }
@@ -234,13 +234,16 @@ rounds=0
 survey
 while :; do
 	note_all
+	# A container that comes late is proven by its image: that goes last.
+	keep_images=''
+	[ "$unfinished" = no ] || keep_images="$containers$networks$volumes"
 	remove
 	# What was asked of the engine by an operation that was cut off may still
 	# come about.
 	[ "$unfinished" = no ] || sleep 1
 	survey
 	rounds=$((rounds + 1))
-	if [ -z "$containers$networks$volumes$images" ] || [ $rounds -ge 3 ]; then break; fi
+	if [ -z "$containers$networks$volumes$images" ] || [ $rounds -ge 4 ]; then break; fi
 done
 note_all
 tell
