@@ -2,7 +2,6 @@ package probe
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -133,45 +132,6 @@ func later(a, b *time.Time) *time.Time {
 	return a
 }
 
-// runningProcesses returns the processes that the process engine started and
-// that still run, by sandbox. A note is of the form "PID STARTTIME"; the start
-// time tells a process from a later one of the same number. proc_pid_stat(5):
-//
-//	708 (name (any) bytes) S 1 708 708 0 -1 4194560 ...
-func (r *reading) runningProcesses(a archive) map[sandboxer.ID]sandboxer.Resource {
-	found := map[sandboxer.ID]sandboxer.Resource{}
-	for id, note := range a.process {
-		pid, start, ok := strings.Cut(strings.TrimSpace(string(note.data)), " ")
-		if !ok || parseInt(pid) == nil || parseInt(start) == nil {
-			continue
-		}
-		text := r.files["/proc/"+pid+"/stat"]
-		left, right := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
-		if left < 0 || right < left {
-			continue
-		}
-		words := strings.Fields(text[right+1:]) // from the third on
-		if len(words) < 20 || words[19] != start || words[0] == "Z" || words[0] == "X" {
-			continue
-		}
-		found[id] = sandboxer.Resource{
-			Engine: sandboxer.EngineProcess, Kind: sandboxer.KindProcess, Ref: pid + ":" + start,
-			Name: strings.ToValidUTF8(text[left+1:right], "?"), State: new("running"), SandboxID: new(id),
-			StartedAt: r.startedAt(start),
-		}
-	}
-	return found
-}
-
-// startedAt turns a process's start, in USER_HZ since boot, into a time.
-func (r *reading) startedAt(ticks string) *time.Time {
-	boot, n := r.obs.Snapshot.Identity.BootAt, parseInt(ticks)
-	if boot == nil || n == nil {
-		return nil
-	}
-	return new(boot.Add(time.Duration(*n) * (time.Second / 100)))
-}
-
 // projects returns the compose projects, sandboxer's or not.
 func (j *joiner) projects(engines []engine) []sandboxer.ComposeProject {
 	list := []sandboxer.ComposeProject{}
@@ -292,104 +252,4 @@ func (r *reading) objects(engines ...engine) {
 		sets[kind] = slices.Compact(sets[kind])
 	}
 	r.obs.Snapshot.Objects = sets
-}
-
-// directories returns the entries of the root that no sandbox accounts for.
-func (j *joiner) directories() []sandboxer.Directory {
-	list := []sandboxer.Directory{}
-	uid := j.obs.Snapshot.Identity.UID
-	for name, e := range j.entries {
-		if j.boxes[sandboxer.ID(name)] != nil {
-			continue
-		}
-		shown := printable(name)
-		d := sandboxer.Directory{Name: shown, Path: j.self.root + "/" + shown, Kind: "other", LastChange: e.change}
-		if e.known {
-			d.Kind, d.OwnerUID = e.kind(), new(e.uid)
-			d.Own = uid != nil && *uid == e.uid
-		}
-		_, err := sandboxer.ParseRef(name)
-		d.ValidID = err == nil
-		list = append(list, d)
-	}
-	slices.SortFunc(list, func(a, b sandboxer.Directory) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-// printable escapes the bytes of a name that are not UTF-8.
-func printable(name string) string {
-	if name == strings.ToValidUTF8(name, "") {
-		return name
-	}
-	var b strings.Builder
-	for i, r := range name {
-		if r == '\uFFFD' && !strings.HasPrefix(name[i:], "\uFFFD") {
-			b.WriteString(`\x` + strconv.FormatUint(uint64(name[i])|0x100, 16)[1:])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// directoriesSource says whether the root was read in full.
-func (r *reading) directoriesSource(a archive) sandboxer.Source {
-	s := sandboxer.Source{Name: "directories", Status: sandboxer.SourceComplete}
-	tool := r.lacking()
-	switch {
-	case !r.sections["self"].whole || r.facts == nil || !a.whole && tool == "":
-		s.Status = truncated
-	case tool != "":
-		s.Status, s.Detail = parseError, new("the host has no "+tool)
-	case !r.self.there || r.self.dangling:
-		s.Status = sandboxer.SourceAbsent
-	case !r.sections["unclaimed"].whole:
-		f := r.facts[r.self.root]
-		if f.mode&modeType == modeDir || f.mode&modeType == modeLink {
-			s.Status, s.Detail = "forbidden", new("the root cannot be entered")
-		} else {
-			s.Status = sandboxer.SourceAbsent // no directory
-		}
-	case !r.self.readable:
-		s.Status, s.Detail = "forbidden", new("the root cannot be read")
-	}
-	return s
-}
-
-// registrySource says whether the records outside the root were read in full.
-func (r *reading) registrySource(a archive) sandboxer.Source {
-	s := sandboxer.Source{Name: "registry", Status: sandboxer.SourceComplete}
-	tool := r.lacking()
-	switch {
-	case r.sections["self"].whole && r.self.home == "":
-		s.Status, s.Detail = parseError, new("HOME is not set")
-	case tool != "":
-		s.Status, s.Detail = parseError, new("the host has no "+tool)
-	case !a.whole || r.facts == nil:
-		s.Status = truncated
-	}
-	return s
-}
-
-// maxNotes is how many notes of processes the script follows.
-const maxNotes = 5000
-
-// processesSource says whether every note of a process could be followed.
-func (r *reading) processesSource(a archive) sandboxer.Source {
-	s := sandboxer.Source{Name: "processes", Status: sandboxer.SourceComplete}
-	if !a.whole || !r.sections["proc"].whole || r.self.notes > maxNotes {
-		s.Status = truncated
-	}
-	return s
-}
-
-// lacking returns a tool without which no sandbox can be read, if the host
-// lacks one.
-func (r *reading) lacking() string {
-	for _, tool := range []string{"find", "stat", "tar"} {
-		if there, known := r.self.tools[tool]; known && !there {
-			return tool
-		}
-	}
-	return ""
 }

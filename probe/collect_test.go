@@ -94,6 +94,18 @@ func TestHostileRoot(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("sandboxes (-want +got):\n%s", diff)
 	}
+	checkEntries(t, inv)
+	if !inv.Complete || inv.RootState != sandboxer.RootOK {
+		t.Errorf("got complete %t, root %q, want true, ok: %+v", inv.Complete, inv.RootState, inv.Sources)
+	}
+	if inv.Root != m.root {
+		t.Errorf("root: got %q, want %q", inv.Root, m.root)
+	}
+}
+
+// checkEntries looks at what is nobody's sandbox.
+func checkEntries(t *testing.T, inv sandboxer.Inventory) {
+	t.Helper()
 	type dir struct {
 		Name, Kind string
 		ValidID    bool
@@ -119,12 +131,6 @@ func TestHostileRoot(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantDirs, dirs); diff != "" {
 		t.Errorf("directories (-want +got):\n%s", diff)
-	}
-	if !inv.Complete || inv.RootState != sandboxer.RootOK {
-		t.Errorf("got complete %t, root %q, want true, ok: %+v", inv.Complete, inv.RootState, inv.Sources)
-	}
-	if inv.Root != m.root {
-		t.Errorf("root: got %q, want %q", inv.Root, m.root)
 	}
 }
 

@@ -2,8 +2,6 @@ package probe
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -306,11 +304,4 @@ func (r *reading) readFacts() {
 			r.facts[string(name)] = f
 		}
 	}
-}
-
-// hashMachineID hides the machine's id, which machine-id(5) calls
-// confidential, and keeps what it is for.
-func hashMachineID(id string) string {
-	sum := sha256.Sum256([]byte("sandboxer" + id))
-	return hex.EncodeToString(sum[:16])
 }
