@@ -208,7 +208,7 @@ func (c *creation) reserve(ctx context.Context) error {
 	stream := c.files.stream()
 	answer, err := c.b.runScript(ctx, c.host, "make its directory", c.op.Reserve(string(c.rec.SandboxID), record, c.files.marker, stream))
 	digest, unread := c.files.finish()
-	if neverRan(err) || answer.Refused != nil {
+	if neverRan(err) || answer.Refused != nil || answer.Locked {
 		c.reserved = false
 	}
 	if err := cmp.Or(unread, err); err != nil {

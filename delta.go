@@ -173,10 +173,15 @@ func minus(a, b []string) []string {
 	return out
 }
 
-// residual adds up what provision and destroy changed. ours tells whether an
-// object that remains belongs to the sandbox; a kind among required that
-// either delta lacks makes the verdict unknown.
-func residual(provision, destroy Delta, required []ObjectKind, ours func(ObjectKind, string) bool) Residual {
+// both returns the distinct elements of b that are in a too, sorted; never
+// nil.
+func both(a, b []string) []string { return minus(b, minus(b, a)) }
+
+// residual adds up what provision and destroy changed, as far as it is still
+// there in now: a destroy that was resumed has not seen what an earlier one
+// removed. ours tells whether an object that remains belongs to the sandbox; a
+// kind among required that was not read each time makes the verdict unknown.
+func residual(provision, destroy Delta, now ObjectSets, required []ObjectKind, ours func(ObjectKind, string) bool) Residual {
 	r := Residual{Verdict: Pass, Leaks: []string{}, Objects: map[ObjectKind]ObjectDelta{}}
 	for kind, p := range provision.Objects {
 		d, ok := destroy.Objects[kind]
@@ -184,8 +189,8 @@ func residual(provision, destroy Delta, required []ObjectKind, ours func(ObjectK
 			continue
 		}
 		net := ObjectDelta{
-			Added:   minus(append(minus(p.Added, d.Removed), minus(d.Added, p.Removed)...), nil),
-			Removed: minus(append(minus(p.Removed, d.Added), minus(d.Removed, p.Added)...), nil),
+			Added:   both(now[kind], append(minus(p.Added, d.Removed), minus(d.Added, p.Removed)...)),
+			Removed: minus(append(minus(p.Removed, d.Added), minus(d.Removed, p.Added)...), now[kind]),
 		}
 		for _, id := range net.Added {
 			if ours(kind, id) {
@@ -199,7 +204,7 @@ func residual(provision, destroy Delta, required []ObjectKind, ours func(ObjectK
 	for _, kind := range required {
 		_, p := provision.Objects[kind]
 		_, d := destroy.Objects[kind]
-		if !p || !d {
+		if _, read := now[kind]; !p || !d || !read {
 			r.Verdict = Unknown
 		}
 	}

@@ -80,18 +80,21 @@ func TestResidual(t *testing.T) {
 	tests := []struct {
 		name               string
 		provision, destroy Delta
+		now                ObjectSets
 		verdict            Verdict
 		leaks              []string
 	}{
-		{"clean", objects(Containers, []string{"a"}, nil), objects(Containers, nil, []string{"a"}), Pass, []string{}},
-		{"left", objects(Containers, []string{"a", "b"}, nil), objects(Containers, nil, []string{"a"}), Fail, []string{"containers b"}},
-		{"made by the destroy", objects(Containers, nil, nil), objects(Containers, []string{"d"}, nil), Fail, []string{"containers d"}},
-		{"somebody else's", objects(Containers, []string{"theirs"}, nil), objects(Containers, nil, nil), Pass, []string{}},
-		{"unreadable", objects(Networks, nil, nil), objects(Containers, nil, nil), Unknown, []string{}},
+		{"clean", objects(Containers, []string{"a"}, nil), objects(Containers, nil, []string{"a"}), ObjectSets{Containers: {}}, Pass, []string{}},
+		{"left", objects(Containers, []string{"a", "b"}, nil), objects(Containers, nil, []string{"a"}), ObjectSets{Containers: {"b"}}, Fail, []string{"containers b"}},
+		{"removed by an earlier destroy", objects(Containers, []string{"a", "b"}, nil), objects(Containers, nil, []string{"a"}), ObjectSets{Containers: {}}, Pass, []string{}},
+		{"made by the destroy", objects(Containers, nil, nil), objects(Containers, []string{"d"}, nil), ObjectSets{Containers: {"d"}}, Fail, []string{"containers d"}},
+		{"somebody else's", objects(Containers, []string{"theirs"}, nil), objects(Containers, nil, nil), ObjectSets{Containers: {"theirs"}}, Pass, []string{}},
+		{"unreadable", objects(Networks, nil, nil), objects(Containers, nil, nil), ObjectSets{Containers: {}}, Unknown, []string{}},
+		{"unreadable in the end", objects(Containers, []string{"a"}, nil), objects(Containers, nil, []string{"a"}), ObjectSets{}, Unknown, []string{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := residual(tt.provision, tt.destroy, []ObjectKind{Containers}, ours)
+			r := residual(tt.provision, tt.destroy, tt.now, []ObjectKind{Containers}, ours)
 			if r.Verdict != tt.verdict {
 				t.Errorf("got verdict %s, want %s", r.Verdict, tt.verdict)
 			}

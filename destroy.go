@@ -246,7 +246,7 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 	t.StaleCandidates = FindStale(after, StalePolicy{}).StaleCandidates
 	t.Admission = Admit(after.Snapshot)
 	if t.ProvisionDelta != nil {
-		left := residual(*t.ProvisionDelta, delta, d.required(), d.owns)
+		left := residual(*t.ProvisionDelta, delta, after.Snapshot.Objects, d.required(), d.owns)
 		t.Residual = &left
 		if t.Canary != nil {
 			t.Canary.Add(leakCheck(left))
