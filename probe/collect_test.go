@@ -230,7 +230,8 @@ func restless() []cmp.Option {
 		cmp.FilterPath(func(p cmp.Path) bool {
 			switch p.String() {
 			case "Snapshot.ObservedAt", "Snapshot.ClockOffsetMS", "Snapshot.ClockUncertaintyMS", "Snapshot.Collection.Bytes",
-				"Snapshot.Collection.DurationMS", "Snapshot.Collection.Missing", "Snapshot.Objects", "Facts.Tools":
+				"Snapshot.Collection.DurationMS", "Snapshot.Collection.Missing", "Snapshot.Objects", "Facts.Tools",
+				"Snapshot.Memory.DirtyBytes":
 				return true
 			}
 			return false

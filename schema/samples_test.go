@@ -10,12 +10,13 @@ import (
 // destroyed again. Somebody else's compose project runs there, and somebody
 // has made a directory by hand.
 const (
-	sampleID    sandboxer.ID = "canary-4k9x0q2m7t3b"
-	sampleRoot               = "/tmp/sandboxer"
-	sampleOwner              = "deploy"
-	container                = "5f1c9a3b7d2e4f60819283a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
-	network                  = "0c7d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5"
-	image                    = "sha256:9a8b7c6d5e4f30211203f4e5d6c7b8a990817263544536271809fafbfcfdfeff"
+	sampleID sandboxer.ID = "canary-4k9x0q2m7t3b"
+
+	sampleRoot  = "/tmp/sandboxer"
+	sampleOwner = "deploy"
+	container   = "5f1c9a3b7d2e4f60819283a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
+	network     = "0c7d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5"
+	image       = "sha256:9a8b7c6d5e4f30211203f4e5d6c7b8a990817263544536271809fafbfcfdfeff"
 )
 
 var sampleTime = time.Date(2026, time.March, 4, 9, 30, 0, 0, time.UTC)
