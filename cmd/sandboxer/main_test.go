@@ -87,6 +87,7 @@ func runScripts(t *testing.T, dir string, setup func(*testing.T, *testscript.Env
 					env.Setenv("HOME", home)
 					env.Setenv("TERM", "dumb")
 					env.Setenv("TZ", "UTC")
+					env.Setenv("GORACE", "atexit_sleep_ms=0") // else each run ends with a second of waiting
 					setup(t, env)
 					return os.Mkdir(home, 0o700)
 				},
