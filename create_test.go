@@ -403,3 +403,25 @@ func (w *world) finish(id sandboxer.ID) {
 	}
 	w.empty("after destroy")
 }
+
+// What a guard here refuses is noted on the host too.
+func TestRefusalIsAudited(t *testing.T) {
+	w := newWorld(t, dummy{})
+	status, err := w.box.Create(t.Context(), w.host, dummySpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.box.Provisioners = []sandboxer.Provisioner{otherEngine{}}
+	var refused *sandboxer.RefusedError
+	if _, err := w.box.Destroy(t.Context(), w.host, status.SandboxID); !errors.As(err, &refused) || !refused.Has("engine_mismatch") {
+		t.Fatalf("got %v, want it refused with engine_mismatch", err)
+	}
+	log, err := os.ReadFile(w.home + "/.local/state/sandboxer/audit.jsonl")
+	if err != nil || !strings.Contains(string(log), `"sandbox_id":"`+string(status.SandboxID)) || !strings.Contains(string(log), `"result":"engine_mismatch"`) {
+		t.Errorf("got audit log %q, %v, want the refusal in it", log, err)
+	}
+}
+
+type otherEngine struct{ dummy }
+
+func (otherEngine) Engine() sandboxer.Engine { return sandboxer.EnginePodman }

@@ -76,12 +76,13 @@ type destruction struct {
 // run proves as much as can be proven from here and lets the host do the
 // rest in one locked step.
 func (d *destruction) run(ctx context.Context) error {
-	teardown, err := d.mayGo()
+	op, err := d.b.newOp()
 	if err != nil {
 		return err
 	}
-	op, err := d.b.newOp()
+	teardown, err := d.mayGo()
 	if err != nil {
+		d.auditRefusal(ctx, op, err)
 		return err
 	}
 	item, err := d.item(op, teardown)
@@ -211,6 +212,22 @@ func (d *destruction) auditHead() ([]byte, error) {
 	return line[:max(0, len(line)-1)], err
 }
 
+// auditRefusal notes on the host that a guard here said no, and why. What the
+// host's own guards refuse it notes itself.
+func (d *destruction) auditRefusal(ctx context.Context, op onhost.Op, err error) {
+	var refused *RefusedError
+	if !errors.As(err, &refused) || len(refused.Reasons) == 0 {
+		return
+	}
+	head, err := d.auditHead()
+	if err == nil {
+		_, err = d.b.runScript(ctx, d.host, "audit", op.Audit(head, refused.Reasons[0].Code))
+	}
+	if err != nil {
+		d.b.logger().Warn("audit a refusal", "host", d.host.Name(), "error", err)
+	}
+}
+
 // judge turns what became of the sandbox into an error, or nil.
 func (d *destruction) judge(got onhost.ItemAnswer) error {
 	doing := fmt.Sprintf("destroy %s on %s", d.s.SandboxID, d.host.Name())
@@ -229,7 +246,7 @@ func (d *destruction) judge(got onhost.ItemAnswer) error {
 		return fmt.Errorf("%s: the host stopped half-way: %s", doing, strings.Join(got.Errors, "; "))
 	}
 	parts := append([]string{got.Message}, got.Remains...)
-	return fmt.Errorf("%s: %s", doing, strings.Join(append(parts, got.Errors...), "; "))
+	return fmt.Errorf("%s: %s: %w", doing, strings.Join(append(parts, got.Errors...), "; "), ErrRemains)
 }
 
 // finish looks again: a destroy is done when the host says so, not when the

@@ -18,6 +18,10 @@ var (
 	// ErrIncomplete: a source that had to be read did not answer, so that
 	// going on would have meant guessing. The call may be repeated.
 	ErrIncomplete = errors.New("inventory incomplete")
+
+	// ErrRemains: a destroy could not remove all of a sandbox. What remains is
+	// named; the next Destroy goes on from there.
+	ErrRemains = errors.New("not all of it could be removed")
 )
 
 // errChanged: the records on the host are not what this operation left.

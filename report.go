@@ -193,7 +193,7 @@ type ErrorDocument struct {
 
 // ErrorInfo is an error for programs.
 type ErrorInfo struct {
-	Code    string   `json:"code"`    // usage, refused, unreachable, incomplete, locked, not_found, interrupted, failed
+	Code    string   `json:"code"`    // usage, refused, unreachable, incomplete, locked, not_found, remains, interrupted, failed
 	Message string   `json:"message"` // for a person
 	Hint    *string  `json:"hint"`    // what mends it, in one line
 	Host    *string  `json:"host"`    // name of the host it happened on

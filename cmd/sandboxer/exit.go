@@ -115,6 +115,8 @@ func judge(err, cause error) verdict {
 		return verdict{exitNotFound, "not_found"}
 	case errors.Is(err, sandboxer.ErrIncomplete):
 		return verdict{exitIncomplete, "incomplete"}
+	case errors.Is(err, sandboxer.ErrRemains):
+		return verdict{exitPartly, "remains"}
 	case errors.As(err, &refused):
 		return verdict{exitRefused, "refused"}
 	case errors.As(err, &host) && !(host.Started && errors.Is(err, context.DeadlineExceeded)):

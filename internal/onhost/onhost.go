@@ -34,6 +34,9 @@ var store string
 //go:embed destroy.sh
 var destroy string
 
+//go:embed audit.sh
+var audit string
+
 // rootPattern has no white space, quote or backslash: /proc/self/mountinfo
 // escapes some of them, and a proof must not depend on that.
 var rootPattern = regexp.MustCompile(`^(/|~/)[A-Za-z0-9._/+@%:,=-]*[A-Za-z0-9._+@%:,=-]$`)
@@ -117,6 +120,12 @@ func (o Op) Store(id string, was, record []byte, report io.Reader) Command {
 		Args:  o.script("store", []string{common, store}, id, string(was), string(record), with),
 		Stdin: report,
 	}
+}
+
+// Audit adds a line to the audit log about a destroy that was refused before it
+// was begun: head as Item.Audit, and the reason in one word.
+func (o Op) Audit(head []byte, reason string) Command {
+	return Command{Args: o.script("audit", []string{common, audit}, string(head), reason)}
 }
 
 // An Item is one sandbox to destroy, with what it was seen to be: nothing is

@@ -623,3 +623,15 @@ func TestReserveSideBySide(t *testing.T) {
 		}
 	})
 }
+
+func TestAudit(t *testing.T) {
+	eachShell(t, func(t *testing.T, m *machine) {
+		if a, code := m.run(m.op.Audit([]byte(`{"act":"destroy"`), "foreign")); code != 0 || !a.Done {
+			t.Fatalf("got %+v and exit %d, want it done", a, code)
+		}
+		line, err := os.ReadFile(filepath.Join(m.home, ".local/state/sandboxer/audit.jsonl"))
+		if err != nil || !strings.HasSuffix(string(line), `"result":"foreign"}`+"\n") {
+			t.Errorf("got %q, %v, want a line that ends with the reason", line, err)
+		}
+	})
+}
