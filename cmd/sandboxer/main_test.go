@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +80,6 @@ func runScripts(t *testing.T, dir string, setup func(*testing.T, *testscript.Env
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				Cmds:                scriptCommands,
-				Condition:           condition,
 				Setup: func(env *testscript.Env) error {
 					home := filepath.Join(env.WorkDir, "home")
 					env.Setenv("HOME", home)
@@ -94,14 +92,6 @@ func runScripts(t *testing.T, dir string, setup func(*testing.T, *testscript.Env
 			})
 		})
 	}
-}
-
-// condition is what scripts may ask for beside the built-in conditions.
-func condition(name string) (bool, error) {
-	if name == "root" {
-		return os.Getuid() == 0, nil
-	}
-	return false, fmt.Errorf("unknown condition %q", name)
 }
 
 // buildStatic builds the program as it is released, so that it can be a
