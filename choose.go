@@ -71,7 +71,9 @@ func usable(p Provisioner, spec Spec, info EngineInfo) *EngineError {
 	}
 	if checker, ok := p.(EngineChecker); ok {
 		if err := checker.Usable(info); err != nil {
-			return fail(err)
+			missing := fail(err)
+			missing.Hint = "install it on the host, or choose another engine: --engine"
+			return missing
 		}
 	}
 	return nil
