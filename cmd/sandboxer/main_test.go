@@ -29,7 +29,23 @@ func TestLocal(t *testing.T) {
 		env.Setenv("DOCKER_HOST", "unix:///nonexistent") // what else runs there is not ours to count
 		env.Setenv("SANDBOXER_ENGINE", "process")
 		env.Setenv("SANDBOXER_ROOT", filepath.Join(env.WorkDir, "root"))
+		env.Defer(func() { destroyAll(program, env) })
 	})
+}
+
+// destroyAll ends what a script that failed half-way has left running.
+func destroyAll(program string, env *testscript.Env) {
+	left, err := filepath.Glob(filepath.Join(env.WorkDir, "root", "canary-*"))
+	if err != nil || len(left) == 0 {
+		return
+	}
+	args := []string{"destroy"}
+	for _, dir := range left {
+		args = append(args, filepath.Base(dir))
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = env.Vars
+	_ = cmd.Run() // the script's failure is the one to tell of
 }
 
 // TestLab runs what needs a host to ssh to and a docker there. The scripts
