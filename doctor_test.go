@@ -64,7 +64,7 @@ func TestDoctor(t *testing.T) {
 		}, "engine.docker", Fail, "usermod -aG docker ann"},
 		{"docker hangs", func(o *Observation) { docker(o).Status = EngineUnresponsive }, "engine", Fail, "systemctl status docker"},
 		{"docker speaks in riddles", func(o *Observation) { docker(o).Status = EngineUnknown }, "engine.docker", Fail, ""},
-		{"no compose", func(o *Observation) { docker(o).ComposeTools = nil }, "engine.docker", Fail, ""},
+		{"no compose", func(o *Observation) { docker(o).ComposeTools = nil }, "engine.docker", Fail, "install it on the host"},
 		{"podman beside docker", func(o *Observation) { o.Snapshot.Engine(EnginePodman).Status = EngineOK }, "engine.podman", Skip, ""},
 		{"bare machine", bare, "engine", Warn, "install docker"},
 		{"engines unread", func(o *Observation) { o.Snapshot.Engines = nil }, "engine", Fail, ""},
