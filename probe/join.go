@@ -97,6 +97,10 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 		s.Metadata, s.Registry, odd = sandboxer.RecordMismatch, sandboxer.RecordMismatch, "its two records disagree"
 	}
 	s.Evidence.Record = choose(metaRec, s.Metadata, regRec, s.Registry)
+	if rec := s.Evidence.Record; rec == regRec && rec != nil && s.Metadata == sandboxer.RecordMissing && rec.Root != j.self.root {
+		// It lives under another root, which was not looked at.
+		s.Dir, s.DirPresent = path.Join(rec.Root, string(id)), nil
+	}
 	describe(&s, odd)
 	return s
 }
