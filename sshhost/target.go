@@ -1,6 +1,7 @@
 package sshhost
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -163,6 +164,8 @@ func (t target) check() error {
 func (t target) expand(s string, l local) (string, error) {
 	if s == "~" || strings.HasPrefix(s, "~/") {
 		s = l.home + s[1:]
+	} else if strings.HasPrefix(s, "~") {
+		return "", errors.New("the home of another user is not looked up")
 	}
 	short, _, _ := strings.Cut(l.host, ".")
 	tokens := map[byte]string{
