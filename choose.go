@@ -53,7 +53,7 @@ func engineInfo(snap HostSnapshot, name Engine) EngineInfo {
 // usable returns nil if p can run spec on the engine as it was observed.
 func usable(p Provisioner, spec Spec, info EngineInfo) *EngineError {
 	fail := func(err error) *EngineError {
-		return &EngineError{Engine: info.Name, Status: info.Status, Err: err, Hint: engineHint(info.Name, info.Status)}
+		return &EngineError{Engine: info.Name, Status: info.Status, Err: err, Hint: engineHint(info)}
 	}
 	switch info.Status {
 	case EngineOK, EngineUnused:
@@ -97,13 +97,20 @@ func unserved(all []Provisioner, snap HostSnapshot) *EngineError {
 	return nil
 }
 
-func engineHint(engine Engine, status EngineState) string {
-	switch status {
+func engineHint(info EngineInfo) string {
+	engine := info.Name
+	switch info.Status {
 	case EngineAbsent:
 		return "install it on the host, or run without a container engine: --engine process"
 	case EngineDown:
+		if engine == EnginePodman { // there is no daemon: its own words say what is wrong
+			return "see what podman says on the host: podman info"
+		}
 		return fmt.Sprintf("start it on the host: systemctl start %s", engine)
 	case EngineForbidden:
+		if strings.HasPrefix(deref(info.Detail), "sudo") {
+			return fmt.Sprintf("let the user on the host run %s by sudo without a password (NOPASSWD in sudoers)", engine)
+		}
 		if engine == EngineDocker {
 			return "let the user on the host use it: usermod -aG docker USER, then log in again"
 		}

@@ -422,6 +422,38 @@ func TestRefusalIsAudited(t *testing.T) {
 	}
 }
 
+// Two engines of one name share nothing: that a user's podman holds nothing of
+// a sandbox says nothing about root's.
+func TestDestroyAsksTheSameEngine(t *testing.T) {
+	w := newWorld(t, dummy{})
+	w.box.Collector = rooted("/var/lib/a")
+	status, err := w.box.Create(t.Context(), w.host, dummySpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.box.Collector = rooted("/var/lib/b")
+	var refused *sandboxer.RefusedError
+	if _, err := w.box.Destroy(t.Context(), w.host, status.SandboxID); !errors.As(err, &refused) || !refused.Has("engine_mismatch") {
+		t.Fatalf("got %v, want it refused with engine_mismatch", err)
+	}
+	w.box.Collector = rooted("/var/lib/a")
+	if _, err := w.box.Destroy(t.Context(), w.host, status.SandboxID); err != nil {
+		t.Fatal(err)
+	}
+	w.empty("after the destroy")
+}
+
+// rooted is a Collector on whose host every engine keeps its things there.
+type rooted string
+
+func (r rooted) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.CollectOptions) (sandboxer.Observation, error) {
+	obs, err := probe.Collector{}.Collect(ctx, host, opts)
+	for i := range obs.Snapshot.Engines {
+		obs.Snapshot.Engines[i].RootDir = new(string(r))
+	}
+	return obs, err
+}
+
 type otherEngine struct{ dummy }
 
 func (otherEngine) Engine() sandboxer.Engine { return sandboxer.EnginePodman }

@@ -3,6 +3,7 @@ package sandboxer
 import (
 	"math"
 	"slices"
+	"strings"
 )
 
 // A Delta is the difference between two snapshots of one host. Across a
@@ -14,7 +15,7 @@ type Delta struct {
 	Settled   *bool                      `json:"settled"`    // whether the host came to rest before the second; null: not waited for
 	Host      HostDelta                  `json:"host"`
 	Sandbox   *SandboxCost               `json:"sandbox"` // null where no control group of the sandbox was read
-	Objects   map[ObjectKind]ObjectDelta `json:"objects"` // a kind that was unreadable on either side has no entry
+	Objects   map[ObjectKind]ObjectDelta `json:"objects"` // a kind that was unreadable on either side has no entry; engines that did not answer both times are in none
 }
 
 // HostDelta holds the host's gauges and counters. They say what changed on
@@ -82,7 +83,7 @@ func Diff(before, after HostSnapshot) Delta {
 	same := d.SameBoot != nil && *d.SameBoot
 	d.Host = diffHost(before, after, same)
 	if same {
-		d.Objects = diffObjects(before.Objects, after.Objects)
+		d.Objects = diffObjects(before, after)
 	}
 	return d
 }
@@ -143,14 +144,27 @@ func counterDelta(before, after *float64, same bool) FieldDelta {
 	return d
 }
 
-func diffObjects(before, after ObjectSets) map[ObjectKind]ObjectDelta {
+// diffObjects leaves out engines that did not answer both times: what seems to
+// come or to go with the answer was there all the time.
+func diffObjects(before, after HostSnapshot) map[ObjectKind]ObjectDelta {
+	var silent []string
+	for _, e := range append(slices.Clone(before.Engines), after.Engines...) {
+		if !before.answers(e.Name) || !after.answers(e.Name) {
+			silent = append(silent, string(e.Name)+":")
+		}
+	}
+	heard := func(ids []string) []string {
+		return slices.DeleteFunc(ids, func(id string) bool {
+			return slices.ContainsFunc(silent, func(prefix string) bool { return strings.HasPrefix(id, prefix) })
+		})
+	}
 	out := map[ObjectKind]ObjectDelta{}
-	for kind, was := range before {
-		is, ok := after[kind]
+	for kind, was := range before.Objects {
+		is, ok := after.Objects[kind]
 		if !ok {
 			continue
 		}
-		out[kind] = ObjectDelta{Added: minus(is, was), Removed: minus(was, is)}
+		out[kind] = ObjectDelta{Added: heard(minus(is, was)), Removed: heard(minus(was, is))}
 	}
 	return out
 }

@@ -53,7 +53,15 @@ func TestImportDirection(t *testing.T) {
 	}
 	for path, p := range list(t, "./...") {
 		name := strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
-		if strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "test") {
+		if strings.HasPrefix(name, "cmd/") {
+			for _, imported := range p.Imports {
+				if strings.HasPrefix(imported, "github.com/compose-spec/") {
+					t.Errorf("%s imports %s; only profile may", path, imported)
+				}
+			}
+			continue
+		}
+		if strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "test") {
 			continue
 		}
 		for _, imported := range p.Imports {
@@ -66,6 +74,8 @@ func TestImportDirection(t *testing.T) {
 				t.Errorf("adapter %s imports adapter %s", name, other)
 			case strings.HasPrefix(imported, "golang.org/x/crypto") && name != "sshhost":
 				t.Errorf("%s imports %s; only sshhost may", path, imported)
+			case strings.HasPrefix(imported, "github.com/compose-spec/") && name != "profile":
+				t.Errorf("%s imports %s; only profile may", path, imported)
 			}
 		}
 	}

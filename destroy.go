@@ -51,7 +51,7 @@ func (b *Sandboxer) destroy(ctx context.Context, host Host, ref ID) (SandboxStat
 		status.Conditions = conditions(status)
 		return status, nil
 	}
-	d := &destruction{b: b, host: host, before: obs, s: s}
+	d := &destruction{b: b, host: host, before: obs, looked: b.now(), s: s, act: "destroy", why: "asked for by id"}
 	err = d.run(ctx)
 	if err == nil {
 		err = d.finish(ctx, &status)
@@ -69,8 +69,11 @@ type destruction struct {
 	b      *Sandboxer
 	host   Host
 	before Observation
+	looked time.Time // controller's clock, when before was had
 	s      *Sandbox
 	rec    Record // what the host will hold
+
+	act, why string // for the audit log
 }
 
 // run proves as much as can be proven from here and lets the host do the
@@ -151,17 +154,35 @@ func (d *destruction) engineAnswers(p Provisioner, doing string) (Script, error)
 		if info.Detail != nil {
 			detail = *info.Detail
 		}
-		cause := &EngineError{Engine: info.Name, Status: info.Status, Err: errors.New(detail), Hint: engineHint(info.Name, info.Status)}
+		cause := &EngineError{Engine: info.Name, Status: info.Status, Err: errors.New(detail), Hint: engineHint(info)}
 		return "", fmt.Errorf("%s: %w: %w", doing, ErrIncomplete, cause)
 	}
+	if root, other := d.rec.otherEngine(d.before.Snapshot); other {
+		return "", anotherEngine(doing, d.rec, root)
+	}
 	return p.Teardown(d.rec), nil
+}
+
+// anotherEngine refuses: an engine of the same name that keeps its things
+// elsewhere, as root's podman and a user's do, would truthfully say that it
+// has nothing of the sandbox.
+func anotherEngine(doing string, rec Record, root string) error {
+	refused := &RefusedError{
+		Doing: doing,
+		Reasons: []Reason{{"engine_mismatch", fmt.Sprintf("it was created with the %s of %s, and the one that answers is that of %s",
+			rec.Engine, rec.EngineRoot, root)}},
+	}
+	if rec.Compose != "" {
+		refused.Hint = "it was started by " + rec.Compose + ": name that tool with --compose-cmd"
+	}
+	return refused
 }
 
 func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 	ev := d.s.Evidence
 	now := d.b.now().UTC()
 	if at := d.before.Snapshot.ObservedAt; at != nil {
-		now = at.UTC()
+		now = at.Add(now.Sub(d.looked)).UTC() // on the host's clock
 	}
 	d.rec.State, d.rec.UpdatedAt = StateDestroying, now
 	d.rec.Op = &Operation{OpID: op.ID, Kind: "destroy", Deadline: now.Add(destroyLimit)}
@@ -192,23 +213,33 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 	return item, nil
 }
 
-// auditHead is the audit line as far as it is known before the act: a JSON
-// object without its last brace.
+// auditHead is the audit line of this removal.
 func (d *destruction) auditHead() ([]byte, error) {
 	sum := sha256.Sum256(append(append([]byte{}, d.s.Evidence.Metadata...), d.s.Evidence.Registry...))
-	line, err := json.Marshal(struct {
-		Act        string `json:"act"`
-		SandboxID  ID     `json:"sandbox_id"`
-		Profile    string `json:"profile"`
-		Engine     Engine `json:"engine"`
-		User       string `json:"user"`
-		Controller string `json:"controller"`
-		Why        string `json:"why"`
-		Evidence   string `json:"evidence"`
-	}{
-		"destroy", d.s.SandboxID, d.rec.Profile, d.rec.Engine, deref(d.before.Snapshot.Identity.User),
-		d.b.controller(), "asked for by id", "sha256:" + hex.EncodeToString(sum[:]),
-	})
+	return auditLine{
+		Act: d.act, SandboxID: d.s.SandboxID, Profile: d.rec.Profile, Engine: d.rec.Engine,
+		User: deref(d.before.Snapshot.Identity.User), Controller: d.b.controller(), Why: d.why,
+		Evidence: "sha256:" + hex.EncodeToString(sum[:]),
+	}.head()
+}
+
+// An auditLine is what is known of a removal before it. The host adds when it
+// was, and the result.
+type auditLine struct {
+	Act        string `json:"act"` // destroy, reap
+	SandboxID  ID     `json:"sandbox_id,omitempty"`
+	Path       string `json:"path,omitempty"` // of a directory that is no sandbox's
+	Profile    string `json:"profile,omitempty"`
+	Engine     Engine `json:"engine,omitempty"`
+	User       string `json:"user"`
+	Controller string `json:"controller"`
+	Why        string `json:"why"`
+	Evidence   string `json:"evidence"`
+}
+
+// head is the line without its last brace.
+func (l auditLine) head() ([]byte, error) {
+	line, err := json.Marshal(l)
 	return line[:max(0, len(line)-1)], err
 }
 
@@ -264,6 +295,9 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 	t.Admission = Admit(after.Snapshot)
 	if t.ProvisionDelta != nil {
 		left := residual(*t.ProvisionDelta, delta, after.Snapshot.Objects, d.required(), d.owns)
+		if d.rec.Engine != EngineProcess && !after.Snapshot.answers(d.rec.Engine) && left.Verdict == Pass {
+			left.Verdict = Unknown
+		}
 		t.Residual = &left
 		if t.Canary != nil {
 			t.Canary.Add(leakCheck(left))

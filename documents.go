@@ -26,6 +26,18 @@ func (b *Sandboxer) NewStaleDocument(host Host, obs Observation, report StaleRep
 	return StaleDocument{Header: h, StaleReport: report}, err
 }
 
+// NewReapPlanDocument wraps what PlanReap made of obs.
+func (b *Sandboxer) NewReapPlanDocument(host Host, obs Observation, plan ReapPlan) (ReapPlanDocument, error) {
+	h, err := b.documentHeader(host, KindReapPlan, obs)
+	return ReapPlanDocument{Header: h, ReapPlan: plan}, err
+}
+
+// NewReapResultDocument wraps what became of a plan that was made of obs.
+func (b *Sandboxer) NewReapResultDocument(host Host, obs Observation, result ReapResult) (ReapResultDocument, error) {
+	h, err := b.documentHeader(host, KindReapResult, obs)
+	return ReapResultDocument{Header: h, ReapResult: result}, err
+}
+
 // NewDoctorReport wraps what Doctor found in obs.
 func (b *Sandboxer) NewDoctorReport(host Host, obs Observation) (DoctorReport, error) {
 	h, err := b.documentHeader(host, KindDoctorReport, obs)

@@ -47,6 +47,10 @@ func ExampleFindStale() {
 		Snapshot: sandboxer.HostSnapshot{ObservedAt: &now},
 		Inventory: sandboxer.Inventory{
 			RootState: sandboxer.RootOK,
+			Sources: []sandboxer.Source{
+				{Name: "directories", Status: sandboxer.SourceComplete},
+				{Name: "registry", Status: sandboxer.SourceComplete},
+			},
 			Directories: []sandboxer.Directory{
 				{Name: "fake99", Kind: "directory", Own: true, ValidID: true, LastChange: new(now.Add(-2 * time.Hour))},
 			},

@@ -93,6 +93,17 @@ func (inv *Inventory) Find(ref ID) *Sandbox {
 	return nil
 }
 
+// named returns the ids of the sandboxes whose exact name is ref.
+func (inv *Inventory) named(ref ID) []string {
+	var ids []string
+	for _, s := range inv.Sandboxes {
+		if s.Name != nil && *s.Name == string(ref) {
+			ids = append(ids, string(s.SandboxID))
+		}
+	}
+	return ids
+}
+
 // A Sandbox is one sandbox as the host shows it now.
 type Sandbox struct {
 	SandboxID    ID          `json:"sandbox_id"`
@@ -159,6 +170,8 @@ type Directory struct {
 	Own        bool       `json:"own"`         // belongs to the connecting user
 	ValidID    bool       `json:"valid_id"`    // the name has the form of an id or name; others are never removed
 	LastChange *time.Time `json:"last_change"` // newest ctime in it; null where it could not be walked
+
+	Device, Inode int64 `json:"-"` // which one it is; Inode 0: not known
 }
 
 // A ComposeProject is a set of engine resources that share a compose project
@@ -228,10 +241,30 @@ type Observation struct {
 	Destroyed *Record
 }
 
-// Facts are what operations need to know of a host beyond its numbers. They
-// are not published.
+// Facts are what operations and Doctor need to know of a host beyond its
+// numbers. They are not published. Of what is nil nobody could tell, or it does
+// not apply there.
 type Facts struct {
 	Home       string          // home directory of the user on the host
 	Tools      map[string]bool // whether a tool is in PATH: flock, tar, gzip, timeout, curl, setsid, unshare, …
 	RootNoexec *bool           // programs under the root cannot be executed (mount option noexec)
+	RootAge    *string         // systemd-tmpfiles removes what is older under the root: "10d"; empty if it removes nothing there
+
+	Systemd    bool  // systemd runs the host
+	Linger     *bool // the user's services outlive the last session; nil without systemd
+	RuntimeDir *bool // the user has a directory for what runs (XDG_RUNTIME_DIR)
+	SubIDs     *bool // the user has ranges of uids and gids for containers
+	NextSubID  int64 // the first id beyond all users' ranges
+	UserNS     *bool // an ordinary user may make user namespaces
+
+	// RootlessControllers are the cgroup controllers that a user's engine may
+	// limit with, on version 2 of cgroups under systemd.
+	RootlessControllers []string
+
+	DockerHost        string // where docker's client is told to look, if that is another machine
+	AddressPoolsFree  *int64 // networks that docker can still make
+	SELinuxEnforcing  *bool  // nil without SELinux
+	ClockSynchronized *bool  // systemd-timesyncd has set the clock since boot; nil if something else does
+	MaxSessions       *int64 // sessions that sshd allows in one connection, as far as its configuration can be read
+	MaxProcesses      *int64 // processes that the user may have; nil without a limit
 }

@@ -66,7 +66,9 @@ type Record struct {
 	Inode         int64             `json:"inode,omitempty"`
 	Engine        Engine            `json:"engine"`
 	EngineVersion string            `json:"engine_version,omitempty"`
-	CreatedAt     time.Time         `json:"created_at"` // host clock
+	EngineRoot    string            `json:"engine_root,omitempty"` // EngineInfo.RootDir: tells engines of one name apart; compared, never used as a path
+	Compose       string            `json:"compose,omitempty"`     // Started.Compose, for people
+	CreatedAt     time.Time         `json:"created_at"`            // host clock
 	ExpiresAt     *time.Time        `json:"expires_at,omitempty"`
 	State         State             `json:"state"`
 	Phase         Phase             `json:"phase,omitempty"` // of a failure
@@ -95,6 +97,16 @@ type Owner struct {
 type RecordedRef struct {
 	Kind ResourceKind `json:"kind"`
 	Ref  string       `json:"ref"`
+}
+
+// otherEngine reports whether the engine that answers under the name of r's is
+// another one, and where that keeps its things: root's podman is not a user's.
+func (r *Record) otherEngine(snap HostSnapshot) (root string, other bool) {
+	info := snap.Engine(r.Engine)
+	if info == nil || info.RootDir == nil || r.EngineRoot == "" {
+		return "", false
+	}
+	return *info.RootDir, *info.RootDir != r.EngineRoot
 }
 
 // ParseRecord reads a stored record. It refuses one that is too large, not

@@ -21,6 +21,8 @@ const (
 	KindSandboxStatusList   Kind = "SandboxStatusList"
 	KindIntrospectionReport Kind = "IntrospectionReport"
 	KindDoctorReport        Kind = "DoctorReport"
+	KindReapPlan            Kind = "ReapPlan"
+	KindReapResult          Kind = "ReapResult"
 	KindError               Kind = "Error"
 )
 
@@ -42,6 +44,10 @@ func (k Kind) SchemaFile() string {
 		return "introspection-report.v1.schema.json"
 	case KindDoctorReport:
 		return "doctor-report.v1.schema.json"
+	case KindReapPlan:
+		return "reap-plan.v1.schema.json"
+	case KindReapResult:
+		return "reap-result.v1.schema.json"
 	case KindError:
 		return "error.v1.schema.json"
 	}
@@ -168,6 +174,18 @@ type SandboxStatusList struct {
 	Header
 	Items  []SandboxStatus `json:"items"`  // one for each sandbox that answered
 	Errors []ErrorInfo     `json:"errors"` // one for each that did not
+}
+
+// A ReapPlanDocument is a ReapPlan printed by itself.
+type ReapPlanDocument struct {
+	Header
+	ReapPlan
+}
+
+// A ReapResultDocument is a ReapResult printed by itself.
+type ReapResultDocument struct {
+	Header
+	ReapResult
 }
 
 // A DoctorReport lists what would stop a create or a destroy on a host.

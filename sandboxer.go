@@ -237,6 +237,7 @@ type Started struct {
 	Ports     []Port     // what the host publishes
 	StartMS   *int64     // from asking the engine to start until the program ran
 	Isolation string     // what keeps the sandbox apart: "container", or the namespaces it got
+	Compose   string     // the compose tool that did it and its version, such as "docker-compose 1.29.2"; empty: none
 
 	Result     []byte // content of Spec.ReadyFile
 	HostCheck  []byte // standard output of Spec.HostCheck

@@ -229,8 +229,16 @@ func (s *HostSnapshot) ContainersRunning() *int64 {
 	return &sum
 }
 
+// answers reports whether what the snapshot has of the engine is all there is.
+func (s *HostSnapshot) answers(name Engine) bool {
+	e := s.Engine(name)
+	return e != nil && (e.Status == EngineOK || e.Status == EngineUnused || e.Status == EngineAbsent)
+}
+
 // ObjectSets holds, per kind of object, the identities that were there. A
 // kind that could not be read has no entry: an unreadable set is not empty.
+// What an engine holds is "ENGINE:REF"; one that is stopped, or closed to the
+// user, is in no set, as EngineInfo.Status says.
 type ObjectSets map[ObjectKind][]string
 
 // An ObjectKind is a kind of thing a sandbox can leave behind.

@@ -47,8 +47,19 @@ type Compose struct {
 	Services []string // at least one
 	Networks []string // names as in the file; "default" too, if it is used
 	Volumes  []string // names as in the file
-	Builds   []string // services with an image built from Files, which must be named localhost/sandboxer/<id> with ${SANDBOXER_IMAGE}
+	Builds   []string // services whose image is built from Files; each is named localhost/sandboxer/<id>:<service>, whatever File calls it
+	Images   []string // every other image of the services: looked for on the host before anything starts, as none is ever pulled
 	Rootfs   string   // directory of Files that becomes the image ${SANDBOXER_IMAGE} as it is, without a builder; not beside Builds
+
+	Ready []ReadyCheck // what a service must answer to be ready, beside what its engine says of it
+}
+
+// A ReadyCheck is a condition for readiness that the services themselves do
+// not report. It is tried on the host until it holds.
+type ReadyCheck struct {
+	Service string // one of Compose.Services
+	Port    int64  // within the service
+	HTTP    string // path, such as "/healthz": a GET of it has status 200 to 399, on the port as published on the host. Empty: something listens on Port.
 }
 
 // check returns an error unless s can be created at all.

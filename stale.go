@@ -45,7 +45,36 @@ const (
 	BlockNoRegistry    = "no_registry_record" // nothing proves the labels' claim
 	BlockLockUnknown   = "lock_unknown"       // nobody can tell whether an operation runs
 	BlockRootUntrusted = "root_untrusted"
+	BlockIncomplete    = "records_incomplete" // not all records were read: it may have one
+	BlockExcepted      = "excepted"           // left out by whoever made the plan
 )
+
+// blockWords are the codes for a person.
+var blockWords = map[string]string{
+	BlockTooYoung:      "it is too young",
+	BlockAgeUnknown:    "its age is not known",
+	BlockClock:         "the host's clock cannot be trusted",
+	BlockReportOnly:    "nothing of this class is ever removed",
+	BlockUnclaimed:     "unclaimed directories go only with --include-unclaimed",
+	BlockInvalidID:     "its name is none that sandboxer gives",
+	BlockNotOwn:        "it belongs to another user",
+	BlockNotDir:        "it is no directory",
+	BlockNoRegistry:    "no record proves that it was a sandbox",
+	BlockLockUnknown:   "nobody can tell whether an operation runs",
+	BlockRootUntrusted: "the root cannot be trusted",
+	BlockIncomplete:    "not all records could be read",
+	BlockExcepted:      "it was left out",
+}
+
+// BlockReasons returns codes of StaleSandbox.BlockedBy in words; a code that it
+// does not know stands for itself.
+func BlockReasons(codes []string) []string {
+	words := make([]string, len(codes))
+	for i, code := range codes {
+		words[i] = cmp.Or(blockWords[code], code)
+	}
+	return words
+}
 
 // A StalePolicy says what is stale and what may be removed. The zero value
 // is the default: 24 hours, all floors, unclaimed directories kept.
@@ -188,10 +217,13 @@ func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, strin
 		return "", "" // an operation is at it right now
 	}
 	if rec.Op != nil || rec.State == StateDestroying || rec.State == StateProvisioning {
-		return f.interrupted(rec)
+		return f.interrupted(s, rec)
 	}
 	if source := f.obs.Inventory.Source(string(rec.Engine)); rec.Engine != EngineProcess && !source.Complete() {
 		return Undecided, fmt.Sprintf("engine %s: %s", rec.Engine, source.Status)
+	}
+	if root, other := rec.otherEngine(f.obs.Snapshot); other {
+		return Undecided, fmt.Sprintf("it is with the %s of %s, and that of %s answered", rec.Engine, rec.EngineRoot, root)
 	}
 	switch {
 	case s.DirPresent != nil && !*s.DirPresent:
@@ -199,6 +231,9 @@ func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, strin
 	case s.ExpiresAt != nil && f.now != nil && !f.now.Before(*s.ExpiresAt):
 		return Expired, "its TTL passed at " + s.ExpiresAt.Format(time.RFC3339)
 	case !running(s):
+		if len(s.Resources) > 0 {
+			return OrphanDir, "only its image is left in engine " + string(rec.Engine)
+		}
 		return OrphanDir, "nothing of it is left in engine " + string(rec.Engine)
 	case s.ExpiresAt == nil && age != nil && *age >= f.policy.olderThan():
 		return Aged, "not active since " + s.LastActiveAt.Format(time.RFC3339)
@@ -228,7 +263,7 @@ func untrusted(s Sandbox) (StaleClass, string) {
 	return "", ""
 }
 
-func (f *staleFinder) interrupted(rec *Record) (StaleClass, string) {
+func (f *staleFinder) interrupted(s Sandbox, rec *Record) (StaleClass, string) {
 	kind, since := "destroy", rec.UpdatedAt
 	if rec.Op != nil {
 		kind, since = rec.Op.Kind, rec.Op.Deadline
@@ -238,8 +273,13 @@ func (f *staleFinder) interrupted(rec *Record) (StaleClass, string) {
 	if f.now == nil {
 		return Undecided, "the host's clock could not be read"
 	}
-	if rec.Op != nil && f.now.Before(rec.Op.Deadline) {
+	// A destroy is one command that holds the lock to its end.
+	dead := s.Locked != nil && kind == "destroy"
+	if rec.Op != nil && f.now.Before(rec.Op.Deadline) && !dead {
 		return "", "" // between two steps of a running operation
+	}
+	if dead && since.After(*f.now) {
+		return Interrupted, "a destroy stopped half-way"
 	}
 	return Interrupted, fmt.Sprintf("a %s stopped half-way before %s", kind, since.Format(time.RFC3339))
 }
@@ -267,6 +307,9 @@ func (f *staleFinder) directory(d Directory) StaleSandbox {
 	}
 	if d.Kind != "directory" {
 		row.BlockedBy = append(row.BlockedBy, BlockNotDir)
+	}
+	if f.obs.Inventory.recordsComplete() != nil {
+		row.BlockedBy = append(row.BlockedBy, BlockIncomplete)
 	}
 	row.BlockedBy = append(row.BlockedBy, f.floors(Unclaimed, age)...)
 	return row

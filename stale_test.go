@@ -25,7 +25,11 @@ func live(age time.Duration) sandboxer.Observation {
 		Snapshot: sandboxer.HostSnapshot{ObservedAt: &noon, ClockOffsetMS: &offset},
 		Inventory: sandboxer.Inventory{
 			RootState: sandboxer.RootOK, Complete: true,
-			Sources: []sandboxer.Source{{Name: "docker", Status: sandboxer.SourceComplete}},
+			Sources: []sandboxer.Source{
+				{Name: "docker", Status: sandboxer.SourceComplete},
+				{Name: "directories", Status: sandboxer.SourceComplete},
+				{Name: "registry", Status: sandboxer.SourceAbsent},
+			},
 			Sandboxes: []sandboxer.Sandbox{{
 				SandboxID: "canary-000000", State: sandboxer.StateReady, CreatedAt: &born, LastActiveAt: &born,
 				Locked: &no, DirPresent: &yes, Metadata: sandboxer.RecordOK, Registry: sandboxer.RecordOK,
@@ -57,6 +61,10 @@ func TestFindStale(t *testing.T) {
 		{"expired and young, allowed", 10 * time.Minute, func(_ *sandboxer.Observation, s *box) { s.ExpiresAt = ago(time.Minute) }, sandboxer.StalePolicy{AllowYoung: true}, sandboxer.Expired, []string{}},
 		{"TTL not passed, old", 99 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.ExpiresAt = ago(-time.Hour) }, sandboxer.StalePolicy{}, "", nil},
 		{"orphan directory", 2 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.Resources = nil }, sandboxer.StalePolicy{}, sandboxer.OrphanDir, []string{}},
+		{"another engine of that name", 99 * time.Hour, func(o *sandboxer.Observation, s *box) {
+			s.Resources, s.Evidence.Record.EngineRoot = nil, "/var/lib/docker"
+			o.Snapshot.Engines = []sandboxer.EngineInfo{{Name: sandboxer.EngineDocker, RootDir: new("/srv/docker")}}
+		}, sandboxer.StalePolicy{}, sandboxer.Undecided, []string{sandboxer.BlockReportOnly}},
 		{"orphan directory, an image left", 2 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.Resources[0].Kind = sandboxer.KindImage }, sandboxer.StalePolicy{}, sandboxer.OrphanDir, []string{}},
 		{"orphan directory, young", 30 * time.Minute, func(_ *sandboxer.Observation, s *box) { s.Resources = nil }, sandboxer.StalePolicy{}, sandboxer.OrphanDir, []string{sandboxer.BlockTooYoung}},
 		{"orphan project", 2 * time.Hour, func(_ *sandboxer.Observation, s *box) { s.DirPresent, s.Metadata = &no, sandboxer.RecordMissing }, sandboxer.StalePolicy{}, sandboxer.OrphanProject, []string{}},
@@ -108,6 +116,18 @@ func TestFindStale(t *testing.T) {
 				t.Errorf("blocked_by, -want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// A directory may have a record that could not be read.
+func TestFindStaleKeepsDirectoriesWithoutRecords(t *testing.T) {
+	day := noon.Add(-24 * time.Hour)
+	obs := live(time.Hour)
+	obs.Inventory.Directories = []sandboxer.Directory{{Name: "old000", Kind: "directory", Own: true, ValidID: true, LastChange: &day}}
+	obs.Inventory.Sources[2].Status = "truncated"
+	got := sandboxer.FindStale(obs, sandboxer.StalePolicy{IncludeUnclaimed: true}).StaleCandidates
+	if len(got) != 1 || !slices.Equal(got[0].BlockedBy, []string{sandboxer.BlockIncomplete}) {
+		t.Errorf("got %+v, want it blocked by %s", got, sandboxer.BlockIncomplete)
 	}
 }
 

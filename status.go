@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Inspect looks at host: its numbers and its inventory, in one command. What
@@ -70,6 +71,13 @@ func (b *Sandboxer) find(ctx context.Context, host Host, ref ID) (Observation, *
 
 // notOurs says why ref is no sandbox, with what else bears that name.
 func notOurs(inv Inventory, host Host, ref ID) error {
+	if ids := inv.named(ref); len(ids) > 1 {
+		return &RefusedError{
+			Doing:   fmt.Sprintf("%s on %s", ref, host.Name()),
+			Reasons: []Reason{{"ambiguous", "several sandboxes have that name: " + strings.Join(ids, ", ")}},
+			Hint:    "name the one that is meant by its id",
+		}
+	}
 	for _, d := range inv.Directories {
 		if d.Name == string(ref) {
 			return &RefusedError{

@@ -92,6 +92,8 @@ func TestDocuments(t *testing.T) {
 		KindInventory:         func() (Document, error) { return b.NewInventoryDocument(still, Observation{}) },
 		KindStaleReport:       func() (Document, error) { return b.NewStaleDocument(still, Observation{}, StaleReport{}) },
 		KindDoctorReport:      func() (Document, error) { return b.NewDoctorReport(still, Observation{}) },
+		KindReapPlan:          func() (Document, error) { return b.NewReapPlanDocument(still, Observation{}, ReapPlan{}) },
+		KindReapResult:        func() (Document, error) { return b.NewReapResultDocument(still, Observation{}, ReapResult{}) },
 		KindError:             func() (Document, error) { return b.NewErrorDocument("h", ErrorInfo{}) },
 		KindSandboxStatusList: func() (Document, error) { return b.NewStatusList(still, nil, nil) },
 	}

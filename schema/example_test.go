@@ -30,6 +30,8 @@ func Example() {
 	// host-snapshot
 	// introspection-report
 	// inventory
+	// reap-plan
+	// reap-result
 	// sandbox-status
 	// sandbox-status-list
 	// stale

@@ -233,6 +233,33 @@ func sampleStatus() sandboxer.SandboxStatus {
 	}
 }
 
+func samplePlan() sandboxer.ReapPlan {
+	obs := sampleObservation()
+	plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, sandboxer.StalePolicy{OlderThan: time.Hour, AllowYoung: true}))
+	plan.Candidates = []sandboxer.ReapCandidate{{
+		SandboxID: new(sampleID), Ref: string(sampleID), Profile: new("profile.sandbox-canary"), Engine: new(sandboxer.EngineDocker),
+		Class: sandboxer.Expired, Detail: "its TTL passed at 2026-11-23T23:00:00Z", AgeSeconds: new(90_000.0),
+		Resources: []string{"container " + string(sampleID) + "-canary-1", "network " + string(sampleID) + "_default"},
+		Evidence:  "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+	}}
+	return plan
+}
+
+func sampleReaped() sandboxer.ReapResult {
+	plan := samplePlan()
+	return sandboxer.ReapResult{
+		Policy: plan.Policy, Complete: true, RemovedCount: 1, SkippedCount: 1,
+		Items: []sandboxer.ReapItem{
+			{SandboxID: new(sampleID), Ref: string(sampleID), Class: sandboxer.Expired, Result: sandboxer.ReapRemoved, Remains: []string{}},
+			{
+				Ref: "fake99", Class: sandboxer.Unclaimed, Result: sandboxer.ReapSkipped,
+				Code: new("mount_present"), Message: new("something is mounted in /tmp/sandboxer/fake99"), Remains: []string{},
+			},
+		},
+		DestroyDelta: sampleReport().DestroyDelta, StaleCandidates: plan.Kept,
+	}
+}
+
 // samples returns one document of each kind.
 func samples() []sandboxer.Document {
 	obs := sampleObservation()
@@ -258,6 +285,8 @@ func samples() []sandboxer.Document {
 			{Check: "engine.docker", Verdict: sandboxer.Pass, Message: "docker 20.10.24 answers"},
 			{Check: "tool.flock", Verdict: sandboxer.Fail, Message: "flock is missing", Mend: new("apt install util-linux")},
 		}},
+		sandboxer.ReapPlanDocument{Header: sampleHeader(sandboxer.KindReapPlan, "811a2b3c4d5e6f70"), ReapPlan: samplePlan()},
+		sandboxer.ReapResultDocument{Header: sampleHeader(sandboxer.KindReapResult, "921a2b3c4d5e6f70"), ReapResult: sampleReaped()},
 		sandboxer.ErrorDocument{Header: sampleHeader(sandboxer.KindError, "70811a2b3c4d5e6f"), Error: failed},
 	}
 }

@@ -73,6 +73,11 @@ purge() {
 	return 0
 }
 
+# audited: the log has the line of this sandbox's removal.
+audited() {
+	grep -F "\"sandbox_id\":\"$id\"" "$state/audit.jsonl" 2>/dev/null | grep -q '"result":"removed"}$'
+}
+
 # destroy_one ID META REGISTRY NEXT TOMB DEVICE INODE AUDIT TEARDOWN. META and
 # REGISTRY are the records as they were seen, NEXT says "destroying", TOMB
 # "destroyed".
@@ -98,18 +103,63 @@ destroy_one() (
 	if [ -d "$dir/.sandboxer" ] && [ ! -L "$dir/.sandboxer" ]; then
 		put "$dir/.sandboxer/meta.json" "$next"
 	fi
-	sh -c "$teardown" sandboxer-teardown </dev/null 9>&-
+	sh -c "$teardown" sandboxer-teardown </dev/null 9>&- 8>&-
 	case $? in
 	0) ;;
 	1) end failed remains "the engine still holds something of it" ;;
 	*) end unknown engine_unknown "the engine could not be asked" ;;
 	esac
 	purge
+	died=$state/registry/destroyed/$id.json
+	[ -e "$died" ] || died=
 	put "$state/registry/destroyed/$id.json" "$tomb" || end failed record "cannot write its last record"
-	audit removed
+	# A last record from before is of a run that may have been cut off after
+	# its audit line. Ids are never used again: one such line is enough.
+	if [ -z "$died" ] || ! audited; then
+		audit removed
+	fi
 	# With what a writer that was killed has left of them.
 	rm -f -- "$state/registry/$id.json" "$state/locks/$id" \
 		"$state/registry/$id.json".*.tmp "$state/registry/destroyed/$id.json".*.tmp
+	end destroyed ok
+)
+
+# refuse_one ID AUDIT CODE MESSAGE: the caller has said no.
+refuse_one() (
+	id=$1 audit_head=$2
+	end refused "$3" "$4"
+)
+
+# alone: one reap at a time. Its lock is not passed on: a command that hangs
+# must not keep all others from reaping.
+alone() {
+	exec 8>>"$state/reap.lock"
+	flock -n 8 8>&8 && return
+	say locked
+	exit 0
+}
+
+# remove_unclaimed NAME DEVICE INODE AUDIT: a directory that nobody accounts
+# for. Whoever makes a sandbox of that name meanwhile holds its lock.
+remove_unclaimed() (
+	id=$1 device=$2 inode=$3 audit_head=$4
+	dir=$root/$id
+	exec 9>>"$state/locks/$id" 8>&-
+	lock || end locked locked "another operation holds it"
+	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
+		forget
+		end gone gone "it is gone"
+	fi
+	prove_dir
+	for file in "$dir/.sandboxer" "$state/registry/$id.json"; do
+		if [ -e "$file" ] || [ -L "$file" ]; then
+			end changed claimed "it is a sandbox's: $file"
+		fi
+	done
+	prove_no_mount "$dir"
+	purge
+	audit removed
+	forget
 	end destroyed ok
 )
 

@@ -139,15 +139,34 @@ type Item struct {
 	Device, Inode int64  // of its directory as seen; Inode 0: there was none
 	Audit         []byte // a JSON object of what is known so far, without its last brace
 	Teardown      string // script that removes what the engine holds
+
+	// Refusal, if not empty, is why nothing is to be done but to note that:
+	// a guard of the caller said no. Only ID and Audit count beside it.
+	Refusal, Message string
+
+	Unclaimed bool // a directory without records: ID is its name, and only Device, Inode and Audit count
 }
 
 // Destroy removes sandboxes, one after the other, each under its own lock.
-func (o Op) Destroy(items []Item) Command {
+func (o Op) Destroy(items []Item) Command { return o.destroy("destroy", "", items) }
+
+// Reap is Destroy while no other reap of the same user runs on the host.
+func (o Op) Reap(items []Item) Command { return o.destroy("reap", "alone\n", items) }
+
+func (o Op) destroy(name, first string, items []Item) Command {
 	var b strings.Builder
 	// Braces: a shell runs all of a script that ends in them, or nothing. One
 	// that was cut off on its way could hold half a teardown.
-	fmt.Fprintf(&b, "{\nroot=%s op=%s\n%s%s", shellquote.Quote(o.Root), shellquote.Quote(o.ID), common, destroy)
+	fmt.Fprintf(&b, "{\nroot=%s op=%s\n%s%s%s", shellquote.Quote(o.Root), shellquote.Quote(o.ID), common, destroy, first)
 	for _, it := range items {
+		if it.Refusal != "" {
+			fmt.Fprintf(&b, "refuse_one %s\n", shellquote.Join([]string{it.ID, string(it.Audit), it.Refusal, strings.ReplaceAll(it.Message, "\n", " ")}))
+			continue
+		}
+		if it.Unclaimed {
+			fmt.Fprintf(&b, "remove_unclaimed %s %d %d %s\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)))
+			continue
+		}
 		device, inode := "", ""
 		if it.Inode != 0 {
 			device, inode = fmt.Sprint(it.Device), fmt.Sprint(it.Inode)
@@ -165,7 +184,7 @@ func (o Op) Destroy(items []Item) Command {
 	// The whole script is read before any of it runs, so that no command
 	// in it can take the rest for its input; and it is not in ps.
 	return Command{
-		Args:  []string{"sh", "-c", `eval "$(cat)"`, "sandboxer-destroy"},
+		Args:  []string{"sh", "-c", `eval "$(cat)"`, "sandboxer-" + name},
 		Stdin: strings.NewReader(b.String()),
 	}
 }

@@ -20,6 +20,8 @@ var documentTypes = map[sandboxer.Kind]reflect.Type{
 	sandboxer.KindSandboxStatusList:   reflect.TypeFor[sandboxer.SandboxStatusList](),
 	sandboxer.KindIntrospectionReport: reflect.TypeFor[sandboxer.IntrospectionDocument](),
 	sandboxer.KindDoctorReport:        reflect.TypeFor[sandboxer.DoctorReport](),
+	sandboxer.KindReapPlan:            reflect.TypeFor[sandboxer.ReapPlanDocument](),
+	sandboxer.KindReapResult:          reflect.TypeFor[sandboxer.ReapResultDocument](),
 	sandboxer.KindError:               reflect.TypeFor[sandboxer.ErrorDocument](),
 }
 

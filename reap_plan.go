@@ -1,0 +1,177 @@
+package sandboxer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Guards against a plan that is larger than anybody meant.
+const (
+	MaxReap      = 20 // removals that need no ReapPlan.Max
+	MaxReapShare = 5  // removals that need none though they are more than half of all sandboxes
+)
+
+// A ReapPlan is what a reap would remove, and what it would leave and why.
+// PlanReap makes one; only Max is for the caller to set. It can be shown,
+// stored, and carried out later: what has changed by then is skipped.
+type ReapPlan struct {
+	Root           string          `json:"root"`            // where the sandboxes live on the host
+	MachineID      *string         `json:"machine_id"`      // the only machine it may be carried out on; null: it could not be read
+	Policy         AppliedPolicy   `json:"policy"`          // what was asked for
+	EvaluatedAt    *time.Time      `json:"evaluated_at"`    // host clock that ages were taken from
+	Complete       bool            `json:"complete"`        // every source of the inventory answered in full
+	SandboxesCount int64           `json:"sandboxes_count"` // sandboxes in the inventory, canaries not counted
+	Max            int64           `json:"max"`             // removals allowed beyond the guards; 0: none
+	Candidates     []ReapCandidate `json:"candidates"`      // what goes, by ref
+	Kept           []StaleSandbox  `json:"kept"`            // what is no live sandbox and stays; blocked_by says why
+}
+
+// A ReapCandidate is one thing that a plan removes.
+type ReapCandidate struct {
+	SandboxID  *ID        `json:"sandbox_id"`  // null for an unclaimed directory
+	Ref        string     `json:"ref"`         // id, or the directory's name
+	Name       *string    `json:"name"`        // second name, if it was given one
+	Profile    *string    `json:"profile"`     // what it was made from
+	Engine     *Engine    `json:"engine"`      // that holds it
+	Class      StaleClass `json:"class"`       // why it is stale
+	Detail     string     `json:"detail"`      // the same, for a person
+	AgeSeconds *float64   `json:"age_seconds"` // since it was last active, on the host's clock
+	Resources  []string   `json:"resources"`   // "KIND NAME" of what the engine holds of it
+	Evidence   string     `json:"evidence"`    // digest of all that this rests on: records, directory, resources
+}
+
+// PlanReap returns what a reap by the policy of stale removes: every candidate
+// that nothing blocks. It is pure. stale is what FindStale made of obs.
+func PlanReap(obs Observation, stale StaleReport) ReapPlan {
+	plan := ReapPlan{
+		Root: obs.Inventory.Root, MachineID: obs.Snapshot.Identity.MachineID,
+		Policy: stale.Policy, EvaluatedAt: stale.EvaluatedAt, Complete: stale.Complete,
+		Candidates: candidates(obs, stale), Kept: []StaleSandbox{},
+	}
+	for _, s := range obs.Inventory.Sandboxes {
+		if !isCanary(s.Profile) {
+			plan.SandboxesCount++
+		}
+	}
+	for _, s := range stale.StaleCandidates {
+		if len(s.BlockedBy) > 0 {
+			plan.Kept = append(plan.Kept, s)
+		}
+	}
+	return plan
+}
+
+// canaryProfile is not counted by the guards: schedulers make canaries by the
+// hundred.
+const canaryProfile = "profile.sandbox-canary"
+
+func isCanary(profile *string) bool { return profile != nil && *profile == canaryProfile }
+
+func candidates(obs Observation, stale StaleReport) []ReapCandidate {
+	list := []ReapCandidate{}
+	for _, s := range stale.StaleCandidates {
+		if len(s.BlockedBy) > 0 {
+			continue
+		}
+		c := ReapCandidate{
+			SandboxID: s.SandboxID, Ref: s.Ref, Class: s.Class, Detail: s.Detail, AgeSeconds: s.AgeSeconds,
+			Resources: []string{},
+		}
+		if s.SandboxID == nil {
+			at := slices.IndexFunc(obs.Inventory.Directories, func(d Directory) bool { return d.Name == s.Ref })
+			if at < 0 {
+				continue
+			}
+			c.Evidence = obs.Inventory.Directories[at].evidence()
+		} else if box := obs.Inventory.Find(*s.SandboxID); box != nil {
+			c.Name, c.Profile, c.Engine, c.Evidence = box.Name, box.Profile, box.Engine, box.evidence()
+			for _, r := range box.Resources {
+				c.Resources = append(c.Resources, string(r.Kind)+" "+r.Name)
+			}
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// evidence is a digest of what a removal of s rests on.
+func (s *Sandbox) evidence() string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%d %d\n%d %d %d\n", len(s.Evidence.Metadata), len(s.Evidence.Registry), s.Evidence.Dir.UID, s.Evidence.Dir.Device, s.Evidence.Dir.Inode)
+	sum.Write(s.Evidence.Metadata)
+	sum.Write(s.Evidence.Registry)
+	refs := make([]string, len(s.Resources))
+	for i, r := range s.Resources {
+		refs[i] = fmt.Sprintf("%s %s %q %s", r.Engine, r.Kind, r.Ref, deref(r.State))
+	}
+	slices.Sort(refs)
+	_, _ = io.WriteString(sum, strings.Join(refs, "\n"))
+	if s.LastActiveAt != nil {
+		fmt.Fprintf(sum, "\n%d", s.LastActiveAt.UnixNano())
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+func (d Directory) evidence() string {
+	change := int64(0)
+	if d.LastChange != nil {
+		change = d.LastChange.UnixNano()
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %d %d", d.Name, d.Kind, d.Device, d.Inode, change))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Without returns the plan with the things of these ids or names kept. What is
+// not in the plan is passed over.
+func (p ReapPlan) Without(refs ...ID) ReapPlan {
+	candidates := []ReapCandidate{}
+	for _, c := range p.Candidates {
+		if slices.ContainsFunc(refs, func(ref ID) bool { return string(ref) == c.Ref || c.Name != nil && string(ref) == *c.Name }) {
+			kept := StaleSandbox{
+				SandboxID: c.SandboxID, Ref: c.Ref, Class: c.Class, Detail: c.Detail, AgeSeconds: c.AgeSeconds,
+				Resources: int64(len(c.Resources)), BlockedBy: []string{BlockExcepted},
+			}
+			p.Kept = append(slices.Clone(p.Kept), kept)
+			continue
+		}
+		candidates = append(candidates, c)
+	}
+	p.Candidates = candidates
+	slices.SortStableFunc(p.Kept, func(a, b StaleSandbox) int { return strings.Compare(a.Ref, b.Ref) })
+	return p
+}
+
+// Guard returns a *RefusedError if the plan removes more than anybody is likely
+// to mean and Max does not allow that: over MaxReap things, or over
+// MaxReapShare that are more than half of all sandboxes. Canaries are not
+// counted.
+func (p ReapPlan) Guard() error {
+	n := int64(0)
+	for _, c := range p.Candidates {
+		if !isCanary(c.Profile) {
+			n++
+		}
+	}
+	if n <= p.Max || n <= MaxReapShare || n <= MaxReap && 2*n <= p.SandboxesCount {
+		return nil
+	}
+	return &RefusedError{
+		Doing:   fmt.Sprintf("reap %d things", n),
+		Reasons: []Reason{{"too_many", fmt.Sprintf("that is more than %d, or more than half of all %d sandboxes", MaxReap, p.SandboxesCount)}},
+		Hint:    fmt.Sprintf("read the list; if it is right: --max %d", n),
+	}
+}
+
+// policy is the one the plan was made by.
+func (p ReapPlan) policy() StalePolicy {
+	policy := StalePolicy{IncludeUnclaimed: p.Policy.IncludeUnclaimed, AllowYoung: p.Policy.AllowYoung}
+	if p.Policy.FloorForAll {
+		policy.OlderThan = time.Duration(p.Policy.OlderThanSeconds * float64(time.Second))
+	}
+	return policy
+}
