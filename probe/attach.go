@@ -71,6 +71,7 @@ const imagePrefix = "localhost/sandboxer/"
 // imageOf returns the sandbox that an image is named after, or "".
 func imageOf(t thing) sandboxer.ID {
 	name, ok := strings.CutPrefix(t.Name, imagePrefix)
+	name, _, _ = strings.Cut(name, ":") // services have tags
 	id, err := sandboxer.ParseID(name)
 	if t.Kind != sandboxer.KindImage || !ok || err != nil {
 		return ""
@@ -93,6 +94,9 @@ func (o owners) of(t thing) *sandboxer.Sandbox {
 			return s
 		}
 	}
+	if t.Kind == sandboxer.KindPod && t.members == 0 {
+		return o.ofPod(t)
+	}
 	if t.SandboxID == nil || t.Nonce == "" {
 		return nil
 	}
@@ -100,6 +104,19 @@ func (o owners) of(t thing) *sandboxer.Sandbox {
 	rec := trusted(s)
 	inherited := t.Kind == sandboxer.KindContainer && t.image != "" && o.images[t.image] == t.Nonce
 	if rec == nil || rec.Engine != t.Engine || rec.Nonce != t.Nonce || inherited {
+		return nil
+	}
+	return s
+}
+
+// podPrefix is what podman-compose puts before a project's name for its pod.
+const podPrefix = "pod_"
+
+// ofPod returns the sandbox that a pod in which nothing is left is named after.
+func (o owners) ofPod(t thing) *sandboxer.Sandbox {
+	name, ok := strings.CutPrefix(t.Name, podPrefix)
+	s := o.boxes[sandboxer.ID(name)]
+	if rec := trusted(s); !ok || rec == nil || rec.Engine != t.Engine {
 		return nil
 	}
 	return s
@@ -206,17 +223,24 @@ var thingKinds = map[sandboxer.ResourceKind]sandboxer.ObjectKind{
 }
 
 // objects fills in the sets of identities. One that was not read in full has
-// no entry.
+// no entry. An engine that is stopped, or closed to this user, is in none of
+// them and spoils none: nothing the user does can change what it holds.
 func (r *reading) objects(engines ...engine) {
 	sets := sandboxer.ObjectSets{}
-	answered := !slices.ContainsFunc(engines, func(e engine) bool { return !e.source.Complete() })
-	if answered {
+	spoilt := slices.ContainsFunc(engines, func(e engine) bool {
+		closed := e.info.Status == sandboxer.EngineForbidden || e.info.Status == sandboxer.EngineDown
+		return !closed && !e.source.Complete()
+	})
+	if !spoilt {
 		for _, kind := range thingKinds {
 			sets[kind] = []string{}
 		}
 		for _, e := range engines {
 			for _, t := range e.things {
-				kind := thingKinds[t.Kind]
+				kind, ok := thingKinds[t.Kind]
+				if !ok {
+					continue
+				}
 				sets[kind] = append(sets[kind], string(e.info.Name)+":"+t.Ref)
 			}
 		}

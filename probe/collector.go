@@ -2,8 +2,8 @@
 // it that is or may have been a sandbox.
 //
 // One POSIX shell script does the reading, in one command, and copies what it
-// reads; everything is parsed here. See probe.sh for what is read and how, and
-// parse.go for what becomes of it.
+// reads; everything is parsed here. See begin.sh and the other parts of the
+// script for what is read and how, and parse.go for what becomes of it.
 package probe
 
 import (
@@ -12,7 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,13 +34,23 @@ const DefaultTimeout = 5 * time.Second
 // dropped. What was in that rest is unknown, not absent.
 const MaxAnswer = 64 << 20
 
-//go:embed probe.sh
-var source string
+//go:embed *.sh
+var sources embed.FS
 
-// script is what is sent: source without its comments.
+// parts are the files of the script, in order.
+var parts = []string{"begin.sh", "docker.sh", "podman.sh", "machine.sh", "sandboxes.sh", "all.sh"}
+
+// script is what is sent: its parts without their comments.
 var script = sync.OnceValue(func() string {
-	var b strings.Builder
-	for line := range strings.Lines(source) {
+	var whole, b strings.Builder
+	for _, part := range parts {
+		text, err := sources.ReadFile(part)
+		if err != nil {
+			panic(err) // it is compiled in
+		}
+		whole.Write(text)
+	}
+	for line := range strings.Lines(whole.String()) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
 			b.WriteString(line)
 		}
@@ -58,13 +68,18 @@ var errNoAnswer = errors.New("inspect host: a command ran, and not the probe")
 
 // A Collector reads a host with one POSIX shell script. The zero value is
 // ready to use.
-type Collector struct{}
+type Collector struct {
+	// Sudo asks the engines through "sudo -n", by their own clients: podman is
+	// then root's, and that of the user is not looked at. Where sudo refuses,
+	// the engine is EngineForbidden.
+	Sudo bool
+}
 
 var _ sandboxer.Collector = Collector{}
 
 // Collect implements sandboxer.Collector. It runs one command on the host,
 // which writes nothing there.
-func (Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.CollectOptions) (sandboxer.Observation, error) {
+func (c Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.CollectOptions) (sandboxer.Observation, error) {
 	root, err := cleanRoot(opts.Root)
 	if err != nil {
 		return sandboxer.Observation{}, err
@@ -82,12 +97,16 @@ func (Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxe
 	if now == nil {
 		now = time.Now
 	}
+	sudo := ""
+	if c.Sudo {
+		sudo = "yes"
+	}
 	answer := &answer{clockEnd: []byte("\n" + nonce + " end clock "), now: now}
 	var stderr bytes.Buffer
 	asked := now()
 	res, err := host.Run(ctx, sandboxer.Cmd{
 		Args: []string{"sh", "-c", script(), "sandboxer-probe",
-			nonce, root, seconds(cmp.Or(opts.Timeout, DefaultTimeout)), string(opts.Sandbox)},
+			nonce, root, seconds(cmp.Or(opts.Timeout, DefaultTimeout)), string(opts.Sandbox), sudo},
 		Stdout: answer,
 		Stderr: &limited{w: &stderr, left: 64 << 10},
 	})
@@ -100,7 +119,7 @@ func (Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandboxe
 	if !bytes.Contains(answer.data, []byte("\n"+nonce+" begin ")) {
 		return sandboxer.Observation{}, cmp.Or(ended, errNoAnswer)
 	}
-	obs := parse(answer.data, request{nonce: nonce, root: root, sandbox: opts.Sandbox})
+	obs := parse(answer.data, request{nonce: nonce, root: root, sandbox: opts.Sandbox, sudo: c.Sudo})
 	if ended != nil { // part-way, and then the rest is unknown
 		c := &obs.Snapshot.Collection
 		c.Warnings = append(c.Warnings, ended.Error())

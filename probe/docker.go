@@ -24,6 +24,7 @@ type (
 	dockerInfo struct {
 		Driver, CgroupDriver, DockerRootDir string
 		SecurityOptions                     []string
+		DefaultAddressPools                 []addressPool
 	}
 	dockerContainer struct {
 		ID, State, ImageID string
@@ -33,6 +34,7 @@ type (
 	dockerNetwork struct {
 		ID, Name string
 		Labels   map[string]string
+		IPAM     struct{ Config []struct{ Subnet string } }
 	}
 	dockerVolume struct {
 		Name   string
@@ -52,6 +54,8 @@ type (
 	}
 )
 
+const podmansSocket = "its socket is podman's"
+
 // docker reads docker's state and all it holds.
 func (r *reading) docker() engine {
 	const name = sandboxer.EngineDocker
@@ -66,10 +70,15 @@ func (r *reading) docker() engine {
 		if r.self.tools["docker"] {
 			e.info.Detail = new("a client, and neither a socket nor dockerd")
 		}
+	case "podman":
+		e = newEngine(name, sandboxer.EngineAbsent, sandboxer.SourceAbsent, "")
+		e.info.Detail = new(podmansSocket)
 	case "down":
 		e = newEngine(name, sandboxer.EngineDown, "down", "dockerd is installed, and its socket is not there")
 	case "forbidden":
-		e = newEngine(name, sandboxer.EngineForbidden, "forbidden", "permission denied on its socket")
+		e = newEngine(name, sandboxer.EngineForbidden, forbidden, "permission denied on its socket")
+	case "no_sudo":
+		e = newEngine(name, sandboxer.EngineForbidden, forbidden, noSudo)
 	case "unasked":
 		e = newEngine(name, sandboxer.EngineUnknown, parseError, "a socket, and neither curl nor a docker client to ask it with")
 	case "no_timeout":
@@ -124,7 +133,8 @@ func httpAnswers(body []byte, nonce string) ([]httpAnswer, []byte) {
 		if !found || !whole || len(words) != 3 {
 			return answers, body
 		}
-		a := httpAnswer{body: before, path: strings.TrimPrefix(words[2], "http://d")}
+		_, path, _ := strings.Cut(strings.TrimPrefix(words[2], "http://"), "/")
+		a := httpAnswer{body: before, path: "/" + path}
 		a.code, _ = strconv.Atoi(words[0])
 		a.seconds, _ = strconv.ParseFloat(words[1], 64)
 		answers = append(answers, a)
@@ -136,7 +146,8 @@ func (r *reading) dockerAPI() engine {
 	s, begun := r.sections["docker_api"]
 	answers, said := httpAnswers(s.body, r.nonce)
 	if !s.whole || s.code != 0 {
-		e := failed(sandboxer.EngineDocker, s, begun, said)
+		s.body = said
+		e := r.failed(sandboxer.EngineDocker, "docker_api", s, begun)
 		if s.whole && s.code != curlNoConnect && e.info.Status == sandboxer.EngineDown {
 			e = unreadable(sandboxer.EngineDocker, string(bytes.TrimSpace(said)))
 		}
@@ -144,8 +155,8 @@ func (r *reading) dockerAPI() engine {
 	}
 	parts := map[string][]byte{}
 	for _, a := range answers {
-		if a.code == 403 {
-			return newEngine(sandboxer.EngineDocker, sandboxer.EngineForbidden, "forbidden", abbreviate(string(a.body)))
+		if a.code == 401 || a.code == 403 {
+			return newEngine(sandboxer.EngineDocker, sandboxer.EngineForbidden, forbidden, abbreviate(string(a.body)))
 		}
 		if a.code != 200 {
 			return unreadable(sandboxer.EngineDocker, fmt.Sprintf("%s: status %d: %s", a.path, a.code, bytes.TrimSpace(a.body)))
@@ -189,9 +200,9 @@ func (r *reading) dockerCLI() engine {
 	} {
 		s, begun := r.sections["docker_cli_"+p.name]
 		if !s.whole || s.code != 0 {
-			return failed(sandboxer.EngineDocker, s, begun, lastLine(s.body))
+			return r.failed(sandboxer.EngineDocker, "docker_cli", s, begun)
 		}
-		*p.body = s.body
+		*p.body = jsonIn(s.body)
 	}
 	e := readDocker(parts)
 	if times := r.sections["docker_cli_times"]; r.self.boxes {
@@ -219,7 +230,7 @@ func readDocker(p dockerParts) engine {
 		version = *version.Server
 	}
 	if slices.ContainsFunc(version.Components, func(c struct{ Name string }) bool { return c.Name == "Podman Engine" }) {
-		return newEngine(name, sandboxer.EngineAbsent, sandboxer.SourceAbsent, "its socket is podman's")
+		return newEngine(name, sandboxer.EngineAbsent, sandboxer.SourceAbsent, podmansSocket)
 	}
 	var info dockerInfo
 	if err := json.Unmarshal(p.info, &info); err != nil {
@@ -229,6 +240,7 @@ func readDocker(p dockerParts) engine {
 	e.info.RootDir, e.info.StorageDriver = nonEmpty(info.DockerRootDir), nonEmpty(info.Driver)
 	e.info.CgroupDriver = nonEmpty(info.CgroupDriver)
 	e.info.Rootless = new(slices.Contains(info.SecurityOptions, "name=rootless"))
+	e.pools = info.DefaultAddressPools
 	if err := e.readLists(p); err != nil {
 		return unreadable(name, err.Error())
 	}
@@ -263,6 +275,9 @@ func (e *engine) readLists(p dockerParts) error {
 		return fmt.Errorf("networks: %w", err)
 	}
 	for _, n := range networks {
+		for _, c := range n.IPAM.Config {
+			e.subnets = append(e.subnets, c.Subnet)
+		}
 		e.things = append(e.things, newThing(name, sandboxer.KindNetwork, n.ID, n.Name, n.Labels))
 	}
 	volumes, err := decodeAll[dockerVolume](p.volumes)

@@ -17,6 +17,9 @@ type engine struct {
 	info   sandboxer.EngineInfo
 	source sandboxer.Source
 	things []thing
+
+	pools   []addressPool // that networks' addresses are taken from; nil for docker's own
+	subnets []string      // of its networks
 }
 
 // A thing is what an engine holds: a container, network, volume or image.
@@ -25,13 +28,21 @@ type thing struct {
 	workingDir string
 	image      string // full id of a container's image
 	ports      []sandboxer.Port
+	members    int // of a pod, without its own
 }
 
-// Labels of compose tools. podman-compose writes docker's too.
+// Labels of compose tools. podman-compose writes docker's too, on all but what
+// some versions of it make.
 const (
 	labelProject    = "com.docker.compose.project"
+	labelPodman     = "io.podman.compose.project"
 	labelService    = "com.docker.compose.service"
 	labelWorkingDir = "com.docker.compose.project.working_dir"
+)
+
+const (
+	forbidden = string(sandboxer.EngineForbidden)
+	noSudo    = "the host has no sudo"
 )
 
 // newEngine returns an engine that has not been asked, with the reason.
@@ -57,18 +68,45 @@ const (
 	maxDetailLength = 300
 )
 
-// failed says what it means that an engine's section did not end well.
-func failed(name sandboxer.Engine, s section, begun bool, text []byte) engine {
-	detail := abbreviate(string(bytes.TrimSpace(text)))
-	switch {
+// failed says what it means that an engine's section did not end well. The
+// section is of the job named.
+func (r *reading) failed(name sandboxer.Engine, job string, s section, begun bool) engine {
+	said := string(lastLine(s.body))
+	_, stopped := r.sections["stopped_"+job]
+	switch refusal := sudoRefusal(s.body); {
+	case stopped && !s.whole:
+		return newEngine(name, sandboxer.EngineUnresponsive, timedOut, "no answer in time")
 	case !begun || !s.whole:
 		return newEngine(name, sandboxer.EngineUnknown, truncated, "its answer was cut off")
 	case s.code == exitTimeout || s.code == curlTimeout || s.code == exitKilled || s.code == exitTerminated:
-		return newEngine(name, sandboxer.EngineUnresponsive, timedOut, cmp.Or(detail, "no answer in time"))
+		return newEngine(name, sandboxer.EngineUnresponsive, timedOut, cmp.Or(abbreviate(said), "no answer in time"))
+	case r.sudo && refusal != "":
+		return newEngine(name, sandboxer.EngineForbidden, forbidden, abbreviate(refusal))
 	case s.code == 126 || s.code == 127:
-		return newEngine(name, sandboxer.EngineUnknown, parseError, cmp.Or(detail, "its client could not be run"))
+		return newEngine(name, sandboxer.EngineUnknown, parseError, cmp.Or(abbreviate(said), "its client could not be run"))
 	}
-	return newEngine(name, sandboxer.EngineDown, string(sandboxer.EngineDown), cmp.Or(detail, "nobody answers"))
+	return newEngine(name, sandboxer.EngineDown, string(sandboxer.EngineDown), cmp.Or(abbreviate(said), "nobody answers"))
+}
+
+// sudoRefusal returns the line in which sudo says that it runs nothing, or "":
+//
+//	sudo: a password is required
+//	ann is not in the sudoers file.
+//	Sorry, user ann is not allowed to execute '/usr/bin/podman version' as root on host.
+//
+// Its exit status of 1 is also that of the engines' clients.
+func sudoRefusal(said []byte) string {
+	for line := range strings.Lines(string(said)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "sudo: unable to resolve host"): // a warning
+		case strings.HasPrefix(line, "sudo: "), strings.HasPrefix(line, "Sorry, user "),
+			strings.Contains(line, " is not in the sudoers file"), strings.Contains(line, " is not allowed to run sudo on "),
+			strings.Contains(line, " may not run sudo on "):
+			return line
+		}
+	}
+	return ""
 }
 
 // unreadable is an engine whose answer is not what was asked for.
@@ -109,11 +147,34 @@ func decodeAll[T any](data []byte) ([]T, error) {
 	return list, nil
 }
 
+// jsonIn leaves out the lines that a client, or sudo, wrote besides its
+// answer, before or after it:
+//
+//	sudo: unable to resolve host box: Name or service not known
+//	[{"Id":"5f1c"}]
+func jsonIn(data []byte) []byte {
+	var values [][]byte
+	for len(data) > 0 {
+		data = bytes.TrimLeft(data, " \n")
+		if len(data) == 0 || data[0] != '{' && data[0] != '[' && !bytes.HasPrefix(data, []byte("null\n")) {
+			_, data, _ = bytes.Cut(data, []byte("\n"))
+			continue
+		}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		var v json.RawMessage
+		if dec.Decode(&v) != nil {
+			return bytes.Join(append(values, data), []byte("\n")) // for who reads it to say
+		}
+		values, data = append(values, v), data[dec.InputOffset():]
+	}
+	return bytes.Join(values, []byte("\n"))
+}
+
 // newThing fills in what the labels say.
 func newThing(engine sandboxer.Engine, kind sandboxer.ResourceKind, ref, name string, labels map[string]string) thing {
 	t := thing{Resource: sandboxer.Resource{
 		Engine: engine, Kind: kind, Ref: ref, Name: name,
-		Nonce: labels[sandboxer.LabelNonce], Project: labels[labelProject],
+		Nonce: labels[sandboxer.LabelNonce], Project: cmp.Or(labels[labelProject], labels[labelPodman]),
 	}}
 	t.workingDir = labels[labelWorkingDir]
 	if s := labels[labelService]; s != "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/internal/mountinfo"
 )
 
 // A mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)):
@@ -29,30 +30,11 @@ func parseMounts(text string) []mount {
 			continue
 		}
 		mounts = append(mounts, mount{
-			device: left[2], point: unescape(left[4]), fstype: right[0],
+			device: left[2], point: mountinfo.Unescape(left[4]), fstype: right[0],
 			options: append(strings.Split(left[5], ","), strings.Split(right[len(right)-1], ",")...),
 		})
 	}
 	return mounts
-}
-
-// unescape undoes \040 and the like.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 func (m mount) has(option string) bool {
@@ -100,6 +82,10 @@ func (r *reading) filesystems() {
 	sec, ok := r.section("fs", disk...)
 	if !ok {
 		return
+	}
+	if sec.code == exitTimeout || sec.code == exitTerminated { // busybox says it was terminated
+		r.why.add(timedOut, disk...)
+		r.warn("a file system does not answer: none could be read in full")
 	}
 	lines := map[string][]string{}
 	for line := range strings.Lines(string(sec.body)) {

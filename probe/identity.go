@@ -36,13 +36,29 @@ func (r *reading) identity() {
 		r.why.add(truncated, "identity.reboot_required")
 	}
 	if s, ok := r.section("user", "identity.user"); ok && s.code == 0 {
-		id.User = nonEmpty(strings.TrimSpace(string(s.body)))
+		r.uid, id.User = parseID(string(s.body))
 	}
 	id.UID = effectiveUID(r.files["/proc/self/status"])
 	if up := r.line("/proc/uptime"); up != nil {
 		first, _, _ := strings.Cut(*up, " ")
 		id.UptimeSeconds = parseFloat(first)
 	}
+}
+
+// parseID reads what id(1) prints:
+//
+//	uid=1000(ann) gid=1000(ann) groups=1000(ann),27(sudo),998(docker)
+func parseID(text string) (uid *int64, name *string) {
+	text, found := strings.CutPrefix(text, "uid=")
+	if !found {
+		return nil, nil
+	}
+	number, _, _ := strings.Cut(text, " ")
+	number, rest, named := strings.Cut(number, "(")
+	if named {
+		name = nonEmpty(strings.TrimSuffix(rest, ")"))
+	}
+	return parseInt(number), name
 }
 
 // effectiveUID reads a line of /proc/self/status: the real, effective, saved

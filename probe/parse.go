@@ -14,6 +14,7 @@ type request struct {
 	nonce   string
 	root    string // as it was asked for
 	sandbox sandboxer.ID
+	sudo    bool // the engines were asked through sudo
 }
 
 // A reading is one answer while it is being parsed.
@@ -21,6 +22,7 @@ type reading struct {
 	request
 	sections map[string]section
 	self     self
+	uid      *int64            // as id(1) says it
 	files    map[string]string // content by path, of what grep read
 	mounts   []mount
 	facts    map[string]fact  // by path, as the script named it
@@ -52,7 +54,7 @@ func parse(out []byte, req request) sandboxer.Observation {
 	r.dockerRoot(docker.info)
 	r.inventory(docker, podman)
 	r.objects(docker, podman)
-	r.obs.Facts = sandboxer.Facts{Home: r.self.home, Tools: r.self.tools, RootNoexec: r.rootNoexec()}
+	r.hostFacts(docker)
 
 	c := &r.obs.Snapshot.Collection
 	c.ScriptVersion = new(scriptVersion())
@@ -95,6 +97,8 @@ type self struct {
 	readable       bool
 	docker, podman string // how they are asked, or why not
 	storage        string // podman's
+	runtime        string // XDG_RUNTIME_DIR, if it is set or was found
+	dockerHost     string // where docker's client is told to look
 	plugin         bool   // docker's compose plugin is installed
 	processes      *int64
 	notes          int64 // of the process engine
@@ -136,6 +140,10 @@ func (r *reading) readSelf() {
 			r.self.podman = value
 		case "storage":
 			r.self.storage = value
+		case "runtime":
+			r.self.runtime = value
+		case "docker_host":
+			r.self.dockerHost = value
 		case "compose":
 			r.self.plugin = true
 		case "notes":
@@ -162,7 +170,7 @@ func (r *reading) readSelf() {
 // probedTools are those that the script looks for.
 var probedTools = []string{
 	"flock", "tar", "gzip", "base64", "timeout", "curl", "setsid", "unshare", "nohup", "nice", "find", "stat",
-	"sudo", "systemctl", "loginctl", "docker", "dockerd", "docker-compose", "podman", "podman-compose",
+	"sudo", "systemctl", "loginctl", "newuidmap", "newgidmap", "docker", "dockerd", "docker-compose", "podman", "podman-compose",
 }
 
 // readFiles takes apart what grep -H prints of several files: each line with its

@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,19 +15,14 @@ import (
 )
 
 func TestPodmanStates(t *testing.T) {
-	const answers = `case "$1 $2" in
-"version "*) echo '{"Client":{"Version":"4.3.1","APIVersion":"4.3.1"}}' ;;
-*) echo '[]' ;;
-esac
-`
 	for _, c := range []struct {
 		name, script string
 		storage      bool
 		want         sandboxer.EngineState
 		source       string
 	}{
-		{"never used", answers, false, sandboxer.EngineUnused, "absent"},
-		{"answers", answers, true, sandboxer.EngineOK, "complete"},
+		{"never used", emptyPodman, false, sandboxer.EngineUnused, "absent"},
+		{"answers", emptyPodman, true, sandboxer.EngineOK, "complete"},
 		{"hangs", "sleep 20\n", true, sandboxer.EngineUnresponsive, "timeout"},
 		{"fails", "echo broken >&2; exit 125\n", true, sandboxer.EngineDown, "down"},
 		{"says nonsense", "echo hello\n", true, sandboxer.EngineUnknown, "parse_error"},
@@ -37,6 +33,7 @@ esac
 			m.env = append(m.env, "XDG_DATA_HOME="+m.home+"/data", "XDG_RUNTIME_DIR="+m.home)
 			m.link("sleep")
 			m.script("podman", c.script)
+			m.script("id", "echo 'uid=1000(ann) gid=1000(ann)'\n") // root's podman keeps its things elsewhere
 			if c.storage {
 				must(t, os.MkdirAll(m.home+"/data/containers/storage", 0o700))
 			}
@@ -77,6 +74,24 @@ func TestToolsMissing(t *testing.T) {
 			t.Errorf("got metadata %s, complete %t, want ok, true", s.Metadata, obs.Inventory.Complete)
 		}
 	})
+}
+
+// A file system that does not answer costs what it would say, and no more.
+func TestFileSystemHangs(t *testing.T) {
+	m := newMachine(t)
+	m.put(m.record("good-one"), "both")
+	m.link("sleep", "stat")
+	must(t, os.Rename(m.bin+"/stat", m.bin+"/real-stat"))
+	m.script("stat", "[ \"$1\" != -f ] || exec sleep 20\nexec real-stat \"$@\"\n")
+	obs := m.collect(sandboxer.CollectOptions{Timeout: time.Second})
+	if obs.Snapshot.DiskRootAvailBytes != nil || !obs.Snapshot.Collection.Partial || !obs.Inventory.Complete {
+		t.Errorf("got disk %s, partial %t, complete %t, want null, true, true", show(obs.Snapshot.DiskRootAvailBytes),
+			obs.Snapshot.Collection.Partial, obs.Inventory.Complete)
+	}
+	want := sandboxer.Missing{Field: "disk_root_avail_bytes", Reason: "timeout"}
+	if !slices.Contains(obs.Snapshot.Collection.Missing, want) {
+		t.Errorf("missing: got %v, want %v in it", obs.Snapshot.Collection.Missing, want)
+	}
 }
 
 func TestStoredReport(t *testing.T) {
