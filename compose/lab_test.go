@@ -19,34 +19,63 @@ import (
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
-// A bench is a place for one sandbox on the lab's engine. When its test ends
-// it is taken down, and nothing may be left that was not there before.
+// A bench is a place for one sandbox on an engine of the lab, as the user who
+// has it. When its test ends it is taken down, and nothing may be left that
+// was not there before.
 type bench struct {
 	t      *testing.T
+	engine lab.Engine
+	with   sandboxer.Provisioner
 	host   sandboxer.Host
+	env    []string // of the user, beside what a login sets
+	prefix []string // before every command
 	spec   sandboxer.Spec
 	box    sandboxer.Placement
 	before []string
 	state  sandboxer.State // of the record it is taken down by in the end
 }
 
+// provisioners are those of the lab's engines, by name.
+var provisioners = map[string]sandboxer.Provisioner{
+	"docker-v2": compose.Docker{},
+	"docker-v1": compose.DockerCompose{},
+	"podman":    compose.Podman{},
+	"rootless":  compose.Podman{},
+	"sudo":      compose.Docker{Sudo: true},
+}
+
+// onEach runs a test on each engine of the lab, or only on those named: one of
+// each kind, where they do not differ in what is tested. Each subtest takes the
+// lock of the engines, so that others have their turn.
+func onEach(t *testing.T, test func(t *testing.T, e lab.Engine), names ...string) {
+	t.Helper()
+	for _, e := range lab.Engines() {
+		if provisioners[e.Name] == nil {
+			t.Errorf("no provisioner for %s", e.Name)
+			continue
+		}
+		if len(names) == 0 || slices.Contains(names, e.Name) {
+			t.Run(e.Name, func(t *testing.T) { test(t, e) })
+		}
+	}
+}
+
+// dockerV2 is the engine for what does not differ between engines.
+func dockerV2() lab.Engine { return lab.Engines()[0] }
+
 // newBench makes a sandbox directory with a compose file and, as the image,
 // the test program.
-func newBench(t *testing.T, composeFile string, services ...string) *bench {
+func newBench(t *testing.T, e lab.Engine, composeFile string, services ...string) *bench {
 	t.Helper()
-	lab.Require(t, "dockerd", "docker-cli", "compose-v2")
-	lab.EngineLock(t)
-	l, err := lab.Read(os.Getenv(lab.StateVar))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("DOCKER_HOST", "unix://"+l.DockerSocket)
-	b := &bench{t: t, host: localhost.Host{}, state: sandboxer.StateReady}
+	lab.Require(t, "root")
+	e.Enter(t)
+	b := &bench{t: t, engine: e, with: provisioners[e.Name], state: sandboxer.StateReady}
+	b.host = userHost{b}
 	b.before = b.objects()
 	id := "test-" + random(t, 6)
 	b.box = sandboxer.Placement{
-		ID: sandboxer.ID(id), Nonce: random(t, 16), Dir: filepath.Join(t.TempDir(), id),
-		Owner: sandboxer.Owner{User: "o'hara$HOME, \"x\""},
+		ID: sandboxer.ID(id), Nonce: random(t, 16), Dir: filepath.Join(lab.OpenDir(t), id),
+		Owner: sandboxer.Owner{User: "o'hara$HOME, \"x\"", UID: int64(b.user().UID)},
 	}
 	b.spec = sandboxer.Spec{
 		Profile: "test", ReadyFile: "out/result.json", WaitTimeout: 20 * time.Second,
@@ -65,6 +94,35 @@ func newBench(t *testing.T, composeFile string, services ...string) *bench {
 	return b
 }
 
+// A userHost is this machine, for the bench's user.
+type userHost struct{ b *bench }
+
+func (h userHost) Name() string { return "local" }
+
+func (h userHost) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
+	cmd.Args = h.b.command(cmd.Args...)
+	return localhost.Host{}.Run(ctx, cmd)
+}
+
+// command is argv for the bench's user.
+func (b *bench) command(argv ...string) []string {
+	argv = append(append([]string{"env"}, b.env...), argv...)
+	return append(slices.Clone(b.prefix), b.engine.Command(b.t, argv...)...)
+}
+
+func (b *bench) user() *lab.User {
+	b.t.Helper()
+	name := "root"
+	if alias, ok := strings.CutPrefix(b.engine.Alias, "lab-"); ok && alias != "root" {
+		name = "sbxlab-" + alias
+	}
+	user, err := lab.FindUser(name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return user
+}
+
 func random(t testing.TB, n int) string {
 	t.Helper()
 	raw := make([]byte, n)
@@ -74,6 +132,7 @@ func random(t testing.TB, n int) string {
 	return hex.EncodeToString(raw)
 }
 
+// write makes a file of the sandbox, as the user's own.
 func (b *bench) write(name, content string) {
 	b.t.Helper()
 	path := filepath.Join(b.box.Dir, name)
@@ -81,6 +140,22 @@ func (b *bench) write(name, content string) {
 		b.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	b.own()
+}
+
+// own gives all of the sandbox's directory to its user.
+func (b *bench) own() {
+	b.t.Helper()
+	user := b.user()
+	err := filepath.WalkDir(b.box.Dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, user.UID, user.GID)
+	})
+	if err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -112,27 +187,55 @@ func (b *bench) copyProgram(name string) {
 	}
 }
 
-// docker runs the engine's own client, which has to succeed.
-func (b *bench) docker(args ...string) string {
-	b.t.Helper()
-	out, err := exec.Command("docker", args...).CombinedOutput()
-	if err != nil {
-		b.t.Fatalf("docker %q: %v: %s", args, err, out)
+// client is argv of the engine's own client, as somebody who may ask it.
+func (b *bench) client(args ...string) []string {
+	argv := append([]string{b.engine.Program}, args...)
+	if b.engine.Program == "docker" {
+		return argv // root's
 	}
-	return strings.TrimSpace(string(out))
+	return b.command(argv...)
+}
+
+// try runs the engine's own client.
+func (b *bench) try(args ...string) (string, error) {
+	argv := b.client(args...)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = "/"
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %q: %w: %s", b.engine.Program, args, err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// ask runs the engine's own client, which has to succeed.
+func (b *bench) ask(args ...string) string {
+	b.t.Helper()
+	out, err := b.try(args...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return out
 }
 
 // objects lists all that the engine holds.
 func (b *bench) objects() []string {
 	b.t.Helper()
 	var all []string
-	for kind, args := range map[string][]string{
+	questions := map[string][]string{
 		"container": {"ps", "-aq", "--no-trunc"},
 		"network":   {"network", "ls", "-q", "--no-trunc"},
 		"volume":    {"volume", "ls", "-q"},
 		"image":     {"image", "ls", "-aq", "--no-trunc"},
-	} {
-		for _, ref := range strings.Fields(b.docker(args...)) {
+	}
+	if b.engine.Program == "podman" {
+		questions["pod"] = []string{"pod", "ls", "-q", "--no-trunc"}
+		questions["container"] = append(questions["container"], "--external")
+	}
+	for kind, args := range questions {
+		for _, ref := range strings.Fields(b.ask(args...)) {
 			all = append(all, kind+" "+ref)
 		}
 	}
@@ -148,11 +251,10 @@ func (b *bench) added() []string {
 		if slices.Contains(b.before, o) {
 			return true
 		}
-		out, err := exec.Command("docker", "inspect", ref).Output()
+		about, err := b.try("inspect", ref)
 		if err != nil {
 			return true // gone again
 		}
-		about := string(out)
 		return !strings.Contains(about, string(b.box.ID)) &&
 			(strings.Contains(about, `"sandboxer.id"`) || strings.Contains(about, "localhost/sandboxer/") || strings.Contains(about, "com.docker.compose"))
 	})
@@ -164,7 +266,7 @@ func (b *bench) up() (sandboxer.Started, error) {
 }
 
 func (b *bench) upWith(ctx context.Context) (sandboxer.Started, error) {
-	return compose.Docker{}.Up(ctx, b.host, b.spec, b.box)
+	return b.with.Up(ctx, b.host, b.spec, b.box)
 }
 
 // mustUp brings the sandbox up and returns the record a destroy would have.
@@ -183,13 +285,15 @@ func (b *bench) mustUp() (sandboxer.Started, sandboxer.Record) {
 
 // record lists no resources: it is of a create that did not get to its end.
 func (b *bench) record() sandboxer.Record {
-	return sandboxer.Record{SandboxID: b.box.ID, Nonce: b.box.Nonce, Engine: sandboxer.EngineDocker, State: b.state}
+	return sandboxer.Record{SandboxID: b.box.ID, Nonce: b.box.Nonce, Engine: b.with.Engine(), State: b.state}
 }
 
 // teardown runs the script as the root package does, and returns its lines.
 func (b *bench) teardown(rec sandboxer.Record, wantCode int) []string {
 	b.t.Helper()
-	cmd := exec.Command("sh", "-c", string(compose.Docker{}.Teardown(rec)), "sandboxer-teardown")
+	argv := b.command("sh", "-c", string(b.with.Teardown(rec)), "sandboxer-teardown")
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = "/"
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

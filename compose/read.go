@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -43,7 +44,7 @@ type containerState struct {
 // read turns the answer of up.sh into what was started and, where that is not
 // a sandbox that is ready, why.
 func (t tool) read(answer bringup.Answer, spec sandboxer.Spec, box sandboxer.Placement) (sandboxer.Started, error) {
-	started := sandboxer.Started{Isolation: "container"}
+	started := sandboxer.Started{Isolation: "container", Compose: t.readVersion(answer.Find("tool").Body)}
 	containers, err := readContainers(answer.Find("containers").Body)
 	if err == nil {
 		started.StartMS = startMS(containers)
@@ -51,7 +52,7 @@ func (t tool) read(answer bringup.Answer, spec sandboxer.Spec, box sandboxer.Pla
 		started.Ports, err = readPorts(containers, spec.Compose.Services)
 	}
 	if fault := answer.Find("fault"); fault.Name != "" {
-		return started, explain(answer, containers, spec, box)
+		return started, t.explain(answer, containers, spec, box)
 	}
 	if err == nil {
 		err = answer.Fill(&started)
@@ -103,13 +104,13 @@ func (t tool) resources(answer bringup.Answer, containers []container, box sandb
 		})
 		return &all[len(all)-1]
 	}
-	image := ""
+	images := map[string]string{} // ids by name
 	for _, c := range containers {
 		r := add(sandboxer.KindContainer, c.ID, c.Name)
 		r.Service, r.State = &c.Service, &c.State.Status
 		r.StartedAt, r.EndedAt = instant(c.State.StartedAt), instant(c.State.FinishedAt)
 		if name, _, _ := strings.Cut(c.ImageName, ":"); name == imageName(box.ID) {
-			image = c.Image
+			images[strings.TrimSuffix(c.ImageName, ":latest")] = c.Image
 		}
 	}
 	for line := range strings.Lines(string(answer.Find("networks").Body)) {
@@ -122,8 +123,8 @@ func (t tool) resources(answer bringup.Answer, containers []container, box sandb
 			add(sandboxer.KindVolume, name, name)
 		}
 	}
-	if image != "" {
-		add(sandboxer.KindImage, image, imageName(box.ID))
+	for _, name := range slices.Sorted(maps.Keys(images)) {
+		add(sandboxer.KindImage, images[name], name)
 	}
 	return all
 }

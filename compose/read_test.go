@@ -33,7 +33,7 @@ func answer(frames ...string) bringup.Answer {
 }
 
 func TestRead(t *testing.T) {
-	started, err := dockerV2.read(answer("phase wait\n", "networks\nabc test-5933da_default\n", "volumes\ntest-5933da_data\n",
+	started, err := Docker{}.tool().read(answer("phase wait\n", "networks\nabc test-5933da_default\n", "volumes\ntest-5933da_data\n",
 		"containers\n"+captured, "result\n{}\n", "check\nhello", "checked 0\n"), testSpec, testBox)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +75,26 @@ func TestExplain(t *testing.T) {
 			"build", "no space left on device", "make room"},
 		{"permission", answer("phase build\n", "fault build\npermission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: x\n"),
 			"build", "permission denied", "usermod -aG docker"},
+		{"address pools of podman", answer("phase start\n", "fault missing web\nError: could not find free subnet from subnet pools\n"),
+			"start", "could not find free subnet", "podman network prune"},
+		{"port taken by another program", answer("phase start\n", "fault unstarted web\nError: cannot listen on the TCP port: listen tcp4 127.0.0.1:18086: bind: address already in use\n"),
+			"start", "address already in use", "free that port"},
+		{"disk full for podman", answer("phase build\n", "fault build\nError: writing blob: adding layer with blob \"sha256:94\": processing tar file(write /program: no space left on device): exit status 1\n"),
+			"build", "no space left", "podman system df"},
+		{"image missing", answer("fault image redis:7\nError: inspecting object: redis:7: image not known\n"),
+			"start", "image redis:7: Error: inspecting object", "docker pull redis:7 on the host first"},
+		{"pids limit", answer("phase wait\n", "fault exited web\n", "log\nruntime: failed to create new OS thread (have 2 already; errno=11)\n"),
+			"wait", "service web ended", "pids_limit"},
+		{"memory limit below the least", answer("phase start\n", "fault missing web\nError response from daemon: Minimum memory limit allowed is 6MB\n"),
+			"start", "Minimum memory limit", "mem_limit"},
+		{"another architecture", answer("phase wait\n", "fault exited web\n", "log\nexec /program: exec format error\n"),
+			"wait", "service web ended", "architecture"},
+		{"sudo asks", answer("phase build\n", "fault build\nsudo: a password is required\n"),
+			"build", "sudo: a password is required", "NOPASSWD"},
+		{"no tool", answer("phase start\n", "fault tool\ndocker: 'compose' is not a docker command.\n"),
+			"start", "\"docker compose\" cannot be used: docker: 'compose' is not", "--compose-cmd"},
+		{"a check", answer("phase wait\n", "fault unready web 80 /healthz\nhttp://127.0.0.1:32768/healthz: status 503\n"),
+			"wait", "not ready within 2m0s: service web never answers GET /healthz on port 80: http://127.0.0.1:32768/healthz: status 503", ""},
 		{"nothing said", answer("phase build\n", "fault build\n"), "build", "no reason given", ""},
 		{"engine gone", answer("phase wait\n", "fault engine\nCannot connect to the Docker daemon at unix:///x\n"),
 			"wait", "the engine does not answer: Cannot connect", "systemctl start docker"},
@@ -83,7 +103,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := dockerV2.read(test.answer, testSpec, testBox)
+			_, err := Docker{}.tool().read(test.answer, testSpec, testBox)
 			var failure *sandboxer.PhaseError
 			if !errors.As(err, &failure) {
 				t.Fatalf("got %v, want a PhaseError", err)
@@ -104,7 +124,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("containers\n"+killed, "volumes\n\n\n", "checked 0\n")
 	f.Add("containers\njson {\"Ports\":{\"x\":[{}]}}\n", "result\n", "checked -\n")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		started, err := dockerV2.read(answer(a, b, c), testSpec, testBox)
+		started, err := Docker{}.tool().read(answer(a, b, c), testSpec, testBox)
 		var failure *sandboxer.PhaseError
 		if err != nil && (!errors.As(err, &failure) || failure.Err == nil) {
 			t.Errorf("got %v, want a PhaseError with a cause", err)
@@ -120,7 +140,8 @@ func FuzzRead(f *testing.F) {
 func FuzzOverride(f *testing.F) {
 	f.Add("o'hara: \"x\"\n- y $HOME")
 	f.Fuzz(func(t *testing.T, owner string) {
-		data, err := override(sandboxer.Compose{Services: []string{"web"}}, map[string]string{"sandboxer.owner": owner})
+		box := sandboxer.Placement{ID: testBox.ID, Owner: sandboxer.Owner{User: owner}}
+		data, err := Docker{}.tool().override(sandboxer.Compose{Services: []string{"web"}}, box)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,5 +163,51 @@ func TestUsable(t *testing.T) {
 	}
 	if err := (Docker{}).Usable(sandboxer.EngineInfo{ComposeTools: []string{"docker-compose"}}); err == nil {
 		t.Error("without the plugin: got no error, want one")
+	}
+}
+
+func TestReadVersion(t *testing.T) {
+	tests := []struct {
+		tool tool
+		said string
+		want string
+	}{
+		{Docker{}.tool(), "2.40.3\n", "docker compose 2.40.3"},
+		{Docker{Sudo: true}.tool(), "v2.3.4-desktop.1\n", "sudo docker compose 2.3.4-desktop.1"},
+		{DockerCompose{}.tool(), "1.29.2\n", "docker-compose 1.29.2"},
+		{DockerCompose{Program: "/opt/dc"}.tool(), "docker-compose version 1.25.0, build unknown\n", "docker-compose 1.25.0"},
+		{Podman{}.tool(), "podman version 4.3.1\n['podman', '--version', '']\nusing podman version: 4.3.1\npodman-composer version  1.0.3\n", "podman-compose 1.0.3"},
+		{Podman{}.tool(), "podman-compose version 1.5.0\npodman version 5.4.2\n", "podman-compose 1.5.0"},
+		{Docker{}.tool(), "docker: 'compose' is not a docker command.\n", ""},
+	}
+	for _, test := range tests {
+		if got := test.tool.readVersion([]byte(test.said)); got != test.want {
+			t.Errorf("%q: got %q, want %q", test.said, got, test.want)
+		}
+	}
+}
+
+func TestRootless(t *testing.T) {
+	yes, no := true, false
+	tests := []struct {
+		tool tool
+		uid  int64
+		said *bool
+		want bool
+	}{
+		{Docker{}.tool(), 1000, &no, false},
+		{Docker{}.tool(), 1000, nil, false},
+		{Docker{}.tool(), 1000, &yes, true},
+		{Podman{}.tool(), 1000, nil, true},
+		{Podman{}.tool(), 0, nil, false},
+		{Podman{}.tool(), 1000, &yes, true},
+		{Podman{Sudo: true}.tool(), 1000, nil, false},
+		{Podman{Sudo: true}.tool(), 1000, &yes, false},
+	}
+	for _, test := range tests {
+		box := sandboxer.Placement{Owner: sandboxer.Owner{UID: test.uid}, Engine: sandboxer.EngineInfo{Rootless: test.said}}
+		if got := test.tool.rootless(box); got != test.want {
+			t.Errorf("%s for uid %d, sudo %v: got %v, want %v", test.tool.name, test.uid, test.tool.sudo, got, test.want)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	sandboxer "github.com/tegwick/sand-boxer"
-	"github.com/tegwick/sand-boxer/compose"
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
@@ -25,29 +24,36 @@ func (h shellHost) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result
 }
 
 func TestShells(t *testing.T) {
-	for _, shell := range []string{"bash --posix", "busybox sh", "mksh"} {
-		words := strings.Fields(shell)
-		t.Run(words[0], func(t *testing.T) {
-			lab.Require(t, words[0])
-			b := newServing(t)
-			b.spec.HostCheck = []string{"image/root/program", "dial"}
-			b.host = shellHost{b.host, words}
-			started, rec := b.mustUp()
-			if string(started.HostCheck) != "hello" || len(started.Resources) != 4 {
-				t.Errorf("up: got %+v, want four resources and an answer", started)
-			}
-			args := append(words, "-c", string(compose.Docker{}.Teardown(rec)), "sandboxer-teardown")
-			out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-			if err != nil || strings.Count(string(out), "removed ") != 4 {
-				t.Errorf("teardown: got %q (%v), want four removed", out, err)
-			}
-		})
+	onEach(t, func(t *testing.T, e lab.Engine) {
+		for _, shell := range []string{"dash", "bash --posix", "busybox sh", "mksh"} {
+			words := strings.Fields(shell)
+			t.Run(words[0], func(t *testing.T) {
+				lab.Require(t, words[0])
+				testShell(t, e, words)
+			})
+		}
+	}, "docker-v2", "podman")
+}
+
+func testShell(t *testing.T, e lab.Engine, shell []string) {
+	b := newServing(t, e)
+	b.spec.HostCheck = []string{"image/root/program", "dial"}
+	b.spec.Compose.Ready = []sandboxer.ReadyCheck{{Service: "web", Port: 8080}}
+	b.host = shellHost{b.host, shell}
+	started, rec := b.mustUp()
+	if string(started.HostCheck) != "hello" || len(started.Resources) != 4 {
+		t.Errorf("up: got %+v, want four resources and an answer", started)
+	}
+	args := b.command(append(shell, "-c", string(b.with.Teardown(rec)), "sandboxer-teardown")...)
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil || strings.Count(string(out), "removed ") != 4 {
+		t.Errorf("teardown: got %q (%v), want four removed", out, err)
 	}
 }
 
 func TestShellcheck(t *testing.T) {
 	lab.Require(t, "shellcheck")
-	out, err := exec.Command("shellcheck", "-s", "sh", "docker_v2.sh", "up.sh", "teardown.sh").CombinedOutput()
+	out, err := exec.Command("sh", "-c", "exec shellcheck -s sh *.sh").CombinedOutput()
 	if err != nil {
 		t.Errorf("shellcheck: %v\n%s", err, out)
 	}

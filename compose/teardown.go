@@ -38,7 +38,10 @@ func (t tool) teardown(rec sandboxer.Record) sandboxer.Script {
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", v[0], shellquote.Quote(v[1]))
 	}
-	return sandboxer.Script(b.String() + t.functions + teardownScript)
+	for _, v := range t.vars() {
+		fmt.Fprintf(&b, "%s=%s\n", v.Name, shellquote.Quote(v.Value))
+	}
+	return sandboxer.Script(b.String() + t.asks + teardownScript)
 }
 
 // known returns what rec lists by that which identifies it. Other entries are

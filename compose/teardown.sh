@@ -7,7 +7,7 @@
 # their image. What is not proven the sandbox's own is not touched, and what an
 # outsider uses neither.
 #
-# Assembled after a tool's functions. "id", "nonce", "image" and the settings
+# Assembled after an engine's functions. "id", "nonce", "image" and the settings
 # of teardown.go come from there.
 # shellcheck disable=SC2154,SC2086,SC2034
 set -u
@@ -23,21 +23,23 @@ has() {
 }
 
 # ask COMMAND...: lines about what carries the id, in "answer".
-ask() { answer=$(engine "$@") || exit 2; }
+# Podman fails where something goes while it lists: asking again is safe.
+ask() {
+	answer=$(engine "$@") || answer=$(engine "$@") || answer=$(engine "$@") || exit 2
+}
 
 # survey asks for all there is. "containers", "networks", "volumes" and
-# "images" are proven; "strangers" are lines "KIND REF".
+# "images" are proven, and "pods" too; "strangers" are lines "KIND REF".
 survey() {
 	containers='' running='' networks='' volumes='' strangers='' doubtful=''
 	claim="label=sandboxer.id=$id"
-	# shellcheck disable=SC2016
-	with_nonce='{{.Label "sandboxer.nonce"}}'
-	ask ps -a --no-trunc --filter "$claim" --format "{{.ID}} {{.State}} $with_nonce"
+	ask ps -a --no-trunc --filter "$claim" --format "{{.ID}} $container_state $container_nonce"
 	each sort_container
 	[ -z "$doubtful" ] || doubt
-	ask network ls --no-trunc --filter "$claim" --format "{{.ID}} - $with_nonce"
+	survey_pods
+	ask network ls --no-trunc --filter "$claim" --format "{{.ID}} - $network_nonce"
 	each sort_network
-	ask volume ls --filter "$claim" --format "{{.Name}} - $with_nonce"
+	ask volume ls --filter "$claim" --format "{{.Name}} - $volume_nonce"
 	each sort_volume
 	ask image ls --format '{{.Repository}}:{{.Tag}}' "$image"
 	images=$answer
@@ -69,7 +71,7 @@ sort_container() {
 own_container() {
 	containers="$containers $1"
 	case $2 in
-	running | restarting | paused) running="$running $1" ;;
+	running | restarting | paused | stopping) running="$running $1" ;;
 	esac
 }
 
@@ -103,7 +105,7 @@ doubt() {
 	images_of=$(engine inspect --type container --format '{{.Id}} {{.Image}}' $ids 2>/dev/null)
 	of_images=''
 	for word in $images_of; do
-		case $word in sha256:*) has "$of_images" "$word" || of_images="$of_images $word" ;; esac
+		has "$ids $of_images" "$word" || of_images="$of_images $word"
 	done
 	clean=''
 	# shellcheck disable=SC2016
@@ -154,6 +156,7 @@ remove() {
 	limit=${bound:+"$bound 120"}
 	[ -z "$running" ] || engine stop -t 3 $running >/dev/null 2>&1
 	[ -z "$containers" ] || engine rm -f -v $containers >/dev/null 2>&1
+	remove_pods
 	containers=''
 	[ -z "$networks" ] || sort_out
 	[ -z "$networks" ] || engine network rm $networks >/dev/null 2>&1 &
@@ -177,6 +180,7 @@ note() {
 
 note_all() {
 	note container $containers
+	note pod $pods
 	note network $networks
 	note volume $volumes
 	note image $images
@@ -196,6 +200,7 @@ tell() {
 tell_one() {
 	case $1 in
 	container) left=$containers ;;
+	pod) left=$pods ;;
 	network) left=$networks ;;
 	volume) left=$volumes ;;
 	image) left=$images ;;
@@ -228,6 +233,8 @@ for bound in 'timeout --foreground' timeout ''; do
 	[ -n "$bound" ] || break
 	$bound 5 true 2>/dev/null && break
 done
+# Nobody but root can stop what runs as root, and sudo may not be for timeout.
+[ -z "$sudo" ] || [ -z "$bound" ] || $sudo $bound 5 true 2>/dev/null || bound=
 limit=${bound:+"$bound 30"}
 noted=''
 rounds=0
@@ -236,14 +243,14 @@ while :; do
 	note_all
 	# A container that comes late is proven by its image: that goes last.
 	keep_images=''
-	[ "$unfinished" = no ] || keep_images="$containers$networks$volumes"
+	[ "$unfinished" = no ] || keep_images="$containers$pods$networks$volumes"
 	remove
 	# What was asked of the engine by an operation that was cut off may still
 	# come about.
 	[ "$unfinished" = no ] || sleep 1
 	survey
 	rounds=$((rounds + 1))
-	if [ -z "$containers$networks$volumes$images" ] || [ $rounds -ge 4 ]; then break; fi
+	if [ -z "$containers$pods$networks$volumes$images" ] || [ $rounds -ge 4 ]; then break; fi
 done
 note_all
 tell

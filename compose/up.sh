@@ -3,8 +3,9 @@
 # of it then. Every decision is taken from what the engine says; what the
 # compose tool says is only ever quoted. Nothing is removed here.
 #
-# Assembled after bringup's common.sh and a tool's functions. Arguments: the
-# check to be run on the host, which may be none.
+# Assembled after bringup's common.sh, the functions of an engine and of a
+# compose tool, await.sh and ready.sh. Arguments: the check to be run on the
+# host, which may be none.
 # shellcheck disable=SC2154,SC2086,SC2034
 
 # fault KIND [SERVICE]: why there is no sandbox, with what was said last.
@@ -20,15 +21,57 @@ prepare() {
 		unset "$name"
 	done
 	unset DOCKER_DEFAULT_PLATFORM
-	env_file=/dev/null
-	if [ -f .env ]; then
-		env_file=.sandboxer/env
-		grep -Ev '^[[:space:]]*(export[[:space:]]+)?(COMPOSE|DOCKER|SANDBOXER)_' .env >$env_file
-	fi
+	env_file=.sandboxer/env
 	[ -n "$uid" ] || uid=$(id -u) gid=$(id -g)
-	SANDBOXER_ID=$id SANDBOXER_NONCE=$nonce SANDBOXER_IMAGE=$image SANDBOXER_UID=$uid SANDBOXER_GID=$gid
-	export SANDBOXER_ID SANDBOXER_NONCE SANDBOXER_IMAGE SANDBOXER_UID SANDBOXER_GID
-	run eval 'printf "%s\n" "$override" >.sandboxer/override.json'
+	set -- "SANDBOXER_ID=$id" "SANDBOXER_NONCE=$nonce" "SANDBOXER_IMAGE=$image" "SANDBOXER_UID=$uid" "SANDBOXER_GID=$gid"
+	for setting in "$@"; do export "${setting?}"; done
+	[ -n "$sudo" ] || set -- # sudo drops the environment, and may not be told to keep it
+	run write_settings "$@"
+}
+
+# write_settings LINE...: the files that a compose tool gets.
+write_settings() {
+	{
+		if [ -f .env ]; then
+			grep -Ev '^[[:space:]]*(export[[:space:]]+)?(COMPOSE|DOCKER|PODMAN|SANDBOXER)_' .env
+			echo # its last line may not end
+		fi
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >$env_file &&
+		printf '%s\n' "$override" >.sandboxer/override.json &&
+		set_env
+}
+
+# ask_version asks the tool what it is, beside what costs more. It is known
+# once wait_version has been called.
+ask_version() {
+	{
+		tool_version 2>&1
+		echo "status $?"
+	} >.sandboxer/version &
+}
+
+wait_version() {
+	wait
+	version=$(cat .sandboxer/version)
+	asked=${version##*"status "}
+	version=${version%"status "*}
+	said=$version
+	frame tool
+	printf '%s\n' "$version"
+	[ "$asked" = 0 ]
+}
+
+# find_images: all those that are not the sandbox's own are here; what is not,
+# a compose tool would go and get.
+find_images() {
+	[ -n "$images" ] || return 0
+	engine image inspect --format '{{.Id}}' $images >/dev/null 2>&1 && return
+	for name in $images; do
+		run engine image inspect --format '{{.Id}}' "$name" && continue
+		missing=$name
+		return 1
+	done
 }
 
 # make_image: from a directory as it is, or by the compose file's builds.
@@ -43,117 +86,10 @@ make_image() {
 		return 1
 	fi
 	[ -n "$builds" ] || return 0
-	run build_images && return
-	engine image inspect --format '{{.Id}}' "$image" >/dev/null 2>&1
-}
-
-# The state of every container, each a line of words and then one of JSON.
-# shellcheck disable=SC2016
-service='{{index $.Config.Labels "com.docker.compose.service"}}'
-form="state $service {{.State.Status}} {{.State.ExitCode}} {{.RestartCount}} {{.State.StartedAt}} {{.Id}}
-{{range \$port, \$at := .NetworkSettings.Ports}}{{range \$at}}port $service {{\$port}} {{.HostPort}} {{.HostIp}}
-{{end}}{{end}}json {\"Id\":{{json .Id}},\"Name\":{{json .Name}},\"Created\":{{json .Created}},\"Image\":{{json .Image}},"
-form="$form\"ImageName\":{{json .Config.Image}},\"Service\":{{json (index .Config.Labels \"com.docker.compose.service\")}},"
-form="$form\"State\":{{json .State}},\"Restarts\":{{.RestartCount}},\"Ports\":{{json .NetworkSettings.Ports}}}"
-
-# look asks the engine once and sorts the answer: "verdict" is fine, pending,
-# or the worst that is wrong, with the service it is wrong with as "blamed".
-look() {
-	blamed='' culprit=''
-	if ! seen=$(engine inspect --type container --format "$form" $ids 2>&1); then
-		said=$seen seen='' verdict=engine
-		return
-	fi
-	verdict=fine states='' running=''
-	set -f
-	IFS=$nl
-	for line in $seen; do
-		IFS=' '
-		set -- $line
-		[ "$1" != state ] || judge "$2" "$3" "$4" "$5" "$6" "$7"
-	done
-	unset IFS
-	set +f
-	for name in $services; do
-		case "$states$nl" in
-		*"$nl$name "*) ;;
-		*) blame missing "$name" '' ;;
-		esac
-	done
-}
-
-# blame VERDICT SERVICE ID: what was never started is at fault only if nothing
-# else is; the first service is blamed.
-blame() {
-	case $verdict in
-	fine | pending) ;;
-	missing | unstarted) case $1 in missing | unstarted) return ;; esac ;;
-	*) return ;;
-	esac
-	verdict=$1 blamed=$2 culprit=$3
-}
-
-# judge SERVICE STATUS EXITCODE RESTARTS STARTED ID
-judge() {
-	now="$nl$1 $2 $5"
-	states=$states$now
-	case $2 in
-	running | paused)
-		running=yes
-		# Once more at every look is a loop; it may have calmed down.
-		case "$before$nl" in *"$now$nl"*) return ;; esac
-		[ "$4" -lt 5 ] || blame looping "$1" "$6"
-		;;
-	exited | dead) [ "$3" = 0 ] || blame exited "$1" "$6" ;;
-	created) blame unstarted "$1" "$6" ;;
-	*)
-		if [ "$4" -ge 5 ]; then
-			blame looping "$1" "$6"
-		elif [ $verdict = fine ]; then
-			verdict=pending
-		fi
-		;;
-	esac
-}
-
-# settled: the last look is the last one needed. Without a file to wait for,
-# services that run must be the same at two looks.
-settled() {
-	case $verdict in
-	fine) ;;
-	pending) return 1 ;;
-	*) return 0 ;;
-	esac
-	if [ -z "$ready_file" ]; then
-		[ "$states" = "$before" ]
-		return
-	fi
-	is_ready && return
-	[ -z "$running" ] && verdict=ended
-}
-
-# await looks when the file appears, when a start has gone wrong, and now and
-# then in between: a look costs more than a tick.
-await() {
-	start_waiting
-	before='' seen_ready='' next=10
-	if [ -z "$ready_file" ] || [ "$started" != 0 ]; then next=0; fi
-	while :; do
-		if [ -z "$seen_ready" ] && is_ready; then
-			seen_ready=yes next=0
-		fi
-		if [ $ticks -ge $next ]; then
-			next=$((ticks + 20))
-			look
-			settled && return
-			before=$states
-			if overdue; then
-				verdict=timeout
-				return
-			fi
-		fi
-		tick
-	done
+	run build_images
+	set --
+	for name in $builds; do set -- "$@" "$image:$name"; done
+	engine image inspect --format '{{.Id}}' "$@" >/dev/null 2>&1
 }
 
 # tell_parts: what else the engine holds, by label.
@@ -169,7 +105,7 @@ tell_log() {
 	[ -n "$culprit" ] || [ $verdict = timeout ] || [ $verdict = ended ] || return 0
 	frame log
 	for name in ${culprit:-$ids}; do
-		engine logs --tail 20 "$name" 2>&1 | tail -c 16384
+		engine logs --tail 100 "$name" 2>&1 | tail -c 16384
 	done
 }
 
@@ -185,12 +121,7 @@ first_port() {
 			IFS=' '
 			set -- $line
 			IFS=$nl
-			case ${5-} in
-			'' | 0.0.0.0) address=127.0.0.1:$4 ;;
-			::) address="[::1]:$4" ;;
-			*:*) address="[$5]:$4" ;;
-			*) address=$5:$4 ;;
-			esac
+			address=$(address_of "$4" "${5-}")
 			break 2
 		done
 	done
@@ -203,22 +134,31 @@ bring_up() {
 		fault unwritable
 		return
 	fi
+	ask_version
+	if ! find_images; then
+		fault image "$missing"
+		return
+	fi
 	frame phase build
 	if ! make_image; then
 		fault build
 		return
 	fi
 	frame phase start
-	limit=${bound:+"$bound $wait"}
+	if ! wait_version; then
+		fault tool
+		return
+	fi
+	limit=${bound:+"$bound $((wait + 60))"} # what it takes to start is not waited for
 	run start_services
 	started=$?
-	output=$said limit=${bound:+"$bound 30"}
+	limit=${bound:+"$bound 30"}
 	set -- --filter "label=sandboxer.id=$id" --filter "label=sandboxer.nonce=$nonce"
-	if ! run engine ps -aq --no-trunc "$@"; then
+	if ! ids=$(engine ps -aq --no-trunc "$@" 2>.sandboxer/said); then
+		said=$(cat .sandboxer/said)
 		fault engine
 		return
 	fi
-	ids=$said said=$output
 	if [ -z "$ids" ]; then
 		fault missing "${services%% *}"
 		return
@@ -227,16 +167,29 @@ bring_up() {
 	tell_parts &
 	await
 	wait
-	if [ $verdict != fine ]; then
+	case $verdict in
+	fine) ;;
+	unready)
+		set -f
+		set -- $unmet
+		said=$last culprit=$(of_service state "$1" | cut -d ' ' -f 9)
+		fault unready "$@"
+		set +f
+		tell_log
+		;;
+	*)
 		fault $verdict $blamed
 		tell_log
-	fi
+		;;
+	esac
 	frame containers
 	printf '%s\n' "$seen"
 }
 
 cd -- "$dir" || exit 1
 find_timeout
+# Nobody but root can stop what runs as root, and sudo may not be for timeout.
+[ -z "$sudo" ] || [ -z "$bound" ] || $sudo $bound 5 true 2>/dev/null || bound=
 verdict='' limit='' # builds take as long as they do
 bring_up
 if [ "$verdict" = fine ]; then

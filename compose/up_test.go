@@ -24,13 +24,13 @@ services:
     ports: ["127.0.0.1::8080"]
     volumes:
       - data:/data
-      - {type: bind, source: ./out, target: /out, bind: {create_host_path: false}}
+      - {type: bind, source: ./out, target: /out, bind: {propagation: rprivate}}
 volumes: {data: {}}
 `
 
-func newServing(t *testing.T) *bench {
+func newServing(t *testing.T, e lab.Engine) *bench {
 	t.Helper()
-	b := newBench(t, serving, "web")
+	b := newBench(t, e, serving, "web")
 	b.spec.Compose.Volumes = []string{"data"}
 	return b
 }
@@ -43,10 +43,16 @@ func logOf(err error) []string {
 	return nil
 }
 
-func TestUp(t *testing.T) {
-	b := newServing(t)
+func TestUp(t *testing.T) { onEach(t, testUp) }
+
+func testUp(t *testing.T, e lab.Engine) {
+	b := newServing(t, e)
 	b.spec.HostCheck = []string{"image/root/program", "dial"}
 	started, rec := b.mustUp()
+	tool := map[string]string{"docker compose": "docker compose 2.", "docker-compose": "docker-compose 1.29", "podman-compose": "podman-compose 1.", "sudo docker compose": "sudo docker compose 2."}[e.Compose]
+	if !strings.HasPrefix(started.Compose, tool) {
+		t.Errorf("compose: got %q, want %q and more", started.Compose, tool)
+	}
 	if got, want := string(started.Result), `{"ok":true}`+"\n"; got != want {
 		t.Errorf("result: got %q, want %q", got, want)
 	}
@@ -65,8 +71,12 @@ func TestUp(t *testing.T) {
 		if r.Kind == sandboxer.KindImage {
 			continue // a container would inherit them
 		}
-		labels := b.docker("inspect", "--format", "{{json .}}", r.Ref)
-		if !strings.Contains(labels, `"sandboxer.nonce":"`+b.box.Nonce+`"`) || !strings.Contains(labels, `"sandboxer.owner":"o'hara$HOME, \"x\""`) {
+		owner := `o'hara$HOME, \"x\"`
+		if e.Program == "podman" { // its labels are CSV
+			owner = `o'hara$HOME_ _x_`
+		}
+		labels := strings.ReplaceAll(b.ask("inspect", r.Ref), `": "`, `":"`)
+		if !strings.Contains(labels, `"sandboxer.nonce":"`+b.box.Nonce+`"`) || !strings.Contains(labels, `"sandboxer.owner":"`+owner+`"`) {
 			t.Errorf("%s %s has no labels of ours: %s", r.Kind, r.Name, labels)
 		}
 	}
@@ -75,7 +85,7 @@ func TestUp(t *testing.T) {
 			t.Errorf("resources: got %d of kind %s, want 1", kinds[kind], kind)
 		}
 	}
-	if strings.Contains(b.docker("image", "inspect", "localhost/sandboxer/"+string(b.box.ID)), b.box.Nonce) {
+	if strings.Contains(b.ask("image", "inspect", "localhost/sandboxer/"+string(b.box.ID)), b.box.Nonce) {
 		t.Error("the image carries the nonce")
 	}
 	if lines := b.teardown(rec, 0); len(lines) != 4 {
@@ -83,7 +93,9 @@ func TestUp(t *testing.T) {
 	}
 }
 
-func TestUpFails(t *testing.T) {
+func TestUpFails(t *testing.T) { onEach(t, testUpFails, "docker-v2", "docker-v1", "podman") }
+
+func testUpFails(t *testing.T, e lab.Engine) {
 	service := func(more string) string {
 		return "services:\n  web:\n    image: ${SANDBOXER_IMAGE}\n    entrypoint: [/program]\n" + more
 	}
@@ -96,6 +108,7 @@ func TestUpFails(t *testing.T) {
 		err     string
 		log     string
 		hint    string
+		docker  bool // podman-compose takes it without a word
 	}{
 		{
 			name: "ends with 1", file: service(`    command: [say=sorry, exit=1]`),
@@ -107,7 +120,8 @@ func TestUpFails(t *testing.T) {
 		},
 		{
 			name: "no such image", file: "services:\n  web:\n    image: localhost/none/such:1\n",
-			phase: sandboxer.PhaseStart, service: "web", err: "service web was not started", hint: "pulls nothing",
+			change: func(b *bench) { b.spec.Compose.Images = []string{"localhost/none/such:1"} },
+			phase:  sandboxer.PhaseStart, err: "image localhost/none/such:1: ", hint: "pull localhost/none/such:1 on the host first",
 		},
 		{
 			name: "no such program", file: strings.ReplaceAll(service(""), "[/program]", "[/nothing]"),
@@ -144,17 +158,20 @@ func TestUpFails(t *testing.T) {
 			phase: sandboxer.PhaseWait, err: "all services have ended and there is no out/result.json", log: "done",
 		},
 		{
-			name: "bind source", file: service("    volumes: [{type: bind, source: ./nowhere, target: /x, bind: {create_host_path: false}}]"),
-			phase: sandboxer.PhaseStart, service: "web", err: "bind source path does not exist", hint: "--root",
+			name: "bind source", file: service("    volumes: [{type: bind, source: ./nowhere, target: /x, bind: {propagation: rprivate}}]"),
+			phase: sandboxer.PhaseStart, service: "web", err: "bind source path does not exist", hint: "--root", docker: true,
 		},
 		{
 			name: "bad file", file: "services:\n  web:\n    imagine: x\n",
-			phase: sandboxer.PhaseStart, service: "web", err: "imagine",
+			phase: sandboxer.PhaseStart, service: "web", err: "imagine", docker: true,
 		},
 	}
 	for _, test := range tests {
+		if test.docker && e.Program != "docker" {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t, test.file, "web")
+			b := newBench(t, e, test.file, "web")
 			if test.change != nil {
 				test.change(b)
 			}
@@ -176,14 +193,30 @@ func TestUpFails(t *testing.T) {
 				t.Errorf("hint: got %q, want %q in it", failure.Hint, test.hint)
 			}
 			t.Logf("%v | hint: %s", err, failure.Hint)
+			if e.Name == "docker-v1" && failure.Phase == sandboxer.PhaseBuild {
+				b.removeLayers()
+			}
 		})
+	}
+}
+
+// removeLayers removes what the classic builder leaves of a build that fails:
+// nothing ties it to a sandbox.
+func (b *bench) removeLayers() {
+	b.t.Helper()
+	for _, o := range b.added() {
+		if ref, ok := strings.CutPrefix(o, "image "); ok && b.ask("image", "inspect", "--format", "{{len .RepoTags}}", ref) == "0" {
+			b.ask("image", "rm", ref)
+		}
 	}
 }
 
 // Without a file to wait for, services that stay up are ready, and so is one
 // that has done its work.
-func TestUpWithoutReadyFile(t *testing.T) {
-	b := newBench(t, `
+func TestUpWithoutReadyFile(t *testing.T) { onEach(t, testUpWithoutReadyFile, "docker-v2", "podman") }
+
+func testUpWithoutReadyFile(t *testing.T, e lab.Engine) {
+	b := newBench(t, e, `
 services:
   job:
     image: ${SANDBOXER_IMAGE}
@@ -201,24 +234,28 @@ services:
 	}
 }
 
-func TestUpBuilds(t *testing.T) {
-	file := "services:\n  web:\n    image: ${SANDBOXER_IMAGE}\n    build: image\n    command: ['ready=/out/result.json:x']\n    volumes: [./out:/out]\n"
-	b := newBench(t, file, "web")
+func TestUpBuilds(t *testing.T) { onEach(t, testUpBuilds) }
+
+func testUpBuilds(t *testing.T, e lab.Engine) {
+	file := "services:\n  web:\n    image: base:1 # its own name is another\n    build: image\n    command: ['ready=/out/result.json:x']\n    volumes: [./out:/out]\n"
+	b := newBench(t, e, file, "web")
 	b.spec.Compose.Rootfs, b.spec.Compose.Builds = "", []string{"web"}
 	b.write("image/Dockerfile", "FROM scratch\nCOPY root/ /\nENV A=b\nENTRYPOINT [\"/program\"]\n")
 	started, _ := b.mustUp()
 	if string(started.Result) != "x" {
 		t.Errorf("result: got %q, want x", started.Result)
 	}
-	if strings.Contains(b.docker("image", "inspect", "localhost/sandboxer/"+string(b.box.ID)), b.box.Nonce) {
+	if strings.Contains(b.ask("image", "inspect", "localhost/sandboxer/"+string(b.box.ID)+":web"), b.box.Nonce) {
 		t.Error("the image carries the nonce")
 	}
 }
 
 // Settings of the compose tool come from us alone, whatever the profile's .env
 // and the user's environment say; what else .env holds is the profile's.
-func TestUpSettings(t *testing.T) {
-	b := newServing(t)
+func TestUpSettings(t *testing.T) { onEach(t, testUpSettings) }
+
+func testUpSettings(t *testing.T, e lab.Engine) {
+	b := newServing(t, e)
 	b.write("compose.yaml", strings.Replace(serving, "after=300ms", "say=${GREETING}", 1))
 	b.write(".env", "COMPOSE_PROJECT_NAME=other\nCOMPOSE_FILE=/nowhere.yaml\nexport COMPOSE_PROFILES=x\nDOCKER_HOST=tcp://192.0.2.1:1\nSANDBOXER_IMAGE=evil\nGREETING=hello\n")
 	b.write("compose.override.yaml", "services:\n  web: {privileged: true}\n")
@@ -228,16 +265,16 @@ func TestUpSettings(t *testing.T) {
 	started, rec := b.mustUp()
 	id := b.resource(rec, sandboxer.KindContainer)
 	format := `{{index .Config.Labels "com.docker.compose.project"}} {{.HostConfig.Privileged}} {{index .Config.Cmd 1}}`
-	if got, want := b.docker("inspect", "--format", format, id), string(b.box.ID)+" false say=hello"; got != want {
+	if got, want := b.ask("inspect", "--format", format, id), string(b.box.ID)+" false say=hello"; got != want {
 		t.Errorf("project, privileged, greeting: got %q, want %q", got, want)
 	}
-	if started.Resources[0].Name != string(b.box.ID)+"-web-1" {
+	if name := strings.ReplaceAll(started.Resources[0].Name, "_", "-"); name != string(b.box.ID)+"-web-1" {
 		t.Errorf("name: got %q, want one of the project", started.Resources[0].Name)
 	}
 }
 
 func TestUpDiskFull(t *testing.T) {
-	b := newServing(t)
+	b := newServing(t, dockerV2())
 	lab.Require(t, "root")
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", b.box.Dir).CombinedOutput(); err != nil {
 		t.Fatalf("mount: %v: %s", err, out)
@@ -277,4 +314,35 @@ func TestUpRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Most files declare volumes and networks with nothing below them.
+func TestUpNulls(t *testing.T) {
+	onEach(t, func(t *testing.T, e lab.Engine) {
+		b := newBench(t, e, `
+volumes:
+  data:
+  # a remark
+
+  other: ~ # another
+
+  third:
+    driver: local
+networks:
+  front:
+  default: null
+services:
+  web:
+    image: ${SANDBOXER_IMAGE}
+    entrypoint: [/program]
+    networks: [front, default]
+    volumes: ["data:/a", "other:/b", "third:/c"]
+`, "web")
+		b.spec.ReadyFile = ""
+		b.spec.Compose.Networks, b.spec.Compose.Volumes = []string{"front", "default"}, []string{"data", "other", "third"}
+		started, _ := b.mustUp()
+		if got, want := len(started.Resources), 1+2+3+1; got != want {
+			t.Errorf("got %d resources, want %d: %+v", got, want, started.Resources)
+		}
+	})
 }

@@ -1,11 +1,10 @@
-// Package engine lists the provisioners that ship with the module.
+// Package engine lists the provisioners that ship with the module, and picks
+// among them by what a person has chosen.
 package engine
 
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/compose"
@@ -19,50 +18,69 @@ const Auto = "auto"
 var ErrConflict = errors.New("they contradict each other")
 
 // All returns every provisioner, in order of preference: docker by "docker
-// compose", then plain processes. A Sandboxer takes processes only where no
-// engine is installed.
+// compose", docker by "docker-compose", podman by "podman-compose", then plain
+// processes. A Sandboxer takes processes only where no engine is installed.
 func All() []sandboxer.Provisioner {
-	return []sandboxer.Provisioner{compose.Docker{}, process.Provisioner{}}
+	return []sandboxer.Provisioner{compose.Docker{}, compose.DockerCompose{}, compose.Podman{}, process.Provisioner{}}
 }
 
-// composeCommand is the compose tool that is driven, as argv.
-var composeCommand = []string{"docker", "compose"}
+// A CommandError is a compose command that cannot be driven.
+type CommandError struct {
+	Command string // as it was given
+	Why     string
+	Hint    string // what would do
+}
 
-// Select returns the provisioners that were chosen by the name of an engine,
-// which is that of a sandboxer.Engine or Auto, and by a command for compose,
-// such as "docker compose". An empty string is no choice. What is chosen
-// stands alone: nothing else is fallen back to.
+// Error says which command, and why not.
+func (e *CommandError) Error() string { return fmt.Sprintf("compose command %q: %s", e.Command, e.Why) }
+
+// A Selection is what was chosen.
+type Selection struct {
+	Provisioners []sandboxer.Provisioner // in order of preference
+
+	// Sudo reports that they call the engine through "sudo -n". A Collector
+	// has to ask it the same way, or it looks at another engine, or none.
+	Sudo bool
+}
+
+// Select returns what was chosen by the name of an engine, which is that of a
+// sandboxer.Engine or Auto, and by a command for compose, such as "docker
+// compose" or "sudo podman-compose". An empty string is no choice. What is
+// chosen stands alone: nothing else is fallen back to.
 //
-// An error is always about what was chosen, never about a host; it is
-// ErrConflict where each choice alone would do. The command is split at white
-// space and compared, and never given to a shell.
-func Select(name, command string) ([]sandboxer.Provisioner, error) {
-	argv := strings.Fields(command)
-	tool := sandboxer.Engine("") // the engine that the command belongs to
-	switch {
-	case len(argv) == 0:
-	case slices.Equal(argv, composeCommand):
-		tool = sandboxer.EngineDocker
+// An error is always about what was chosen, never about a host. It is
+// ErrConflict where each choice alone would do, and a *CommandError where the
+// command is none that can be driven. The command is split at white
+// space and has to be of a known form; it is never given to a shell.
+func Select(name, command string) (Selection, error) {
+	chosen := sandboxer.Engine(name)
+	switch chosen {
+	case "", Auto, sandboxer.EngineDocker, sandboxer.EnginePodman, sandboxer.EngineProcess:
 	default:
-		return nil, fmt.Errorf("compose command %q: this version drives %q only", command, strings.Join(composeCommand, " "))
+		return Selection{}, fmt.Errorf("engine %q: want auto, docker, podman or process", name)
 	}
-	switch chosen := sandboxer.Engine(name); chosen {
-	case "", Auto:
-		if tool == "" {
-			return All(), nil
-		}
-		return only(tool), nil
-	case sandboxer.EngineDocker, sandboxer.EngineProcess:
-		if tool != "" && tool != chosen {
-			return nil, fmt.Errorf("engine %q and compose command %q: %w", name, command, ErrConflict)
-		}
-		return only(chosen), nil
-	case sandboxer.EnginePodman:
-		return nil, fmt.Errorf("engine %q: this version drives docker by %q only", name, strings.Join(composeCommand, " "))
+	tool, err := parseCommand(command)
+	if err != nil {
+		return Selection{}, err
 	}
-	return nil, fmt.Errorf("engine %q: want auto, docker or process", name)
+	auto := name == "" || name == Auto
+	switch {
+	case tool == nil && auto:
+		return Selection{Provisioners: All()}, nil
+	case tool == nil:
+		return Selection{Provisioners: only(chosen)}, nil
+	case !auto && tool.Provisioners[0].Engine() != chosen:
+		return Selection{}, fmt.Errorf("engine %q and compose command %q: %w", name, command, ErrConflict)
+	}
+	return *tool, nil
 }
 
 func only(engine sandboxer.Engine) []sandboxer.Provisioner {
-	return slices.DeleteFunc(All(), func(p sandboxer.Provisioner) bool { return p.Engine() != engine })
+	var all []sandboxer.Provisioner
+	for _, p := range All() {
+		if p.Engine() == engine {
+			all = append(all, p)
+		}
+	}
+	return all
 }

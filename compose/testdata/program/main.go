@@ -26,6 +26,15 @@ func main() {
 			l, err := net.Listen("tcp", value)
 			check(err)
 			go answer(l)
+		case "serve": // GET /503 has status 503; /late has 204, after 503 for a second
+			l, err := net.Listen("tcp", value)
+			check(err)
+			go serve(l)
+		case "eat": // MiB
+			eaten = make([]byte, 1<<20*must(strconv.Atoi(value)))
+			for i := 0; i < len(eaten); i += 512 {
+				eaten[i] = 1
+			}
 		case "ready": // ready=FILE:CONTENT
 			file, content, _ := strings.Cut(value, ":")
 			check(os.WriteFile(file+".new", []byte(content), 0o644))
@@ -51,6 +60,33 @@ func answer(l net.Listener) {
 		fmt.Fprint(c, "hello")
 		c.Close()
 	}
+}
+
+var eaten []byte
+
+func serve(l net.Listener) {
+	begin := time.Now()
+	for {
+		c := must(l.Accept())
+		request := make([]byte, 4096)
+		n, _ := c.Read(request)
+		_, path, _ := strings.Cut(string(request[:n]), " /")
+		path, _, _ = strings.Cut(path, " ")
+		path, _, _ = strings.Cut(path, "?")
+		if path == "late" {
+			path = "204"
+			if time.Since(begin) < time.Second {
+				path = "503"
+			}
+		}
+		fmt.Fprintf(c, "HTTP/1.1 %s Some\r\nLocation: /404\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", path)
+		c.Close()
+	}
+}
+
+func must[T any](v T, err error) T {
+	check(err)
+	return v
 }
 
 func dial(addr string) string {
