@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -9,10 +10,10 @@ import (
 )
 
 func ExampleResolve() {
-	spec, err := profile.Resolve("canary", canary.Self())
+	spec, err := profile.Resolve(context.Background(), "canary", profile.Options{Canary: canary.Self()})
 	fmt.Println(spec.Profile, err)
 
-	_, err = profile.Resolve("canery", canary.Self())
+	_, err = profile.Resolve(context.Background(), "canery", profile.Options{})
 	fmt.Println(err)
 	var name *profile.NameError
 	if errors.As(err, &name) {
@@ -21,5 +22,5 @@ func ExampleResolve() {
 	// Output:
 	// profile.sandbox-canary <nil>
 	// profile "canery": there is none of that name; did you mean "canary"?
-	// hint: the built-in profiles are: profile.sandbox-canary (canary)
+	// hint: the profiles are: profile.sandbox-canary (canary)
 }

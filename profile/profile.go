@@ -1,10 +1,20 @@
 // Package profile turns the name of a profile into what a sandbox is to be.
-// This version has built-in profiles only.
+//
+// A profile is built in, or a directory with a compose file and what its
+// services are built from: of the user's own (see UserDir) or anywhere. What
+// is uploaded of one is the directory, and in place of its compose file one
+// that is written anew. That holds exactly what was looked through: variables
+// are filled in, what it includes and extends is in it, and it keeps to what
+// all compose tools read alike. So no .env, and no difference between this
+// reader and that of a tool, makes it mean something else on the host.
+//
+// What cannot be torn down safely, or reaches beyond the sandbox, is refused
+// before a host is touched: see Finding.
 package profile
 
 import (
+	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,11 +29,18 @@ const Default = canary.Profile
 type Info struct {
 	Name    string
 	Aliases []string // other names for it
-	Summary string   // one line for a person
+	Summary string   // one line for a person; may be empty
+	Path    string   // of its directory; empty for one that is built in
 }
 
-// List returns the profiles that Resolve knows, by name.
+// List returns the profiles that have a name: those built in, then the user's
+// own. It reads no more of those than the first line.
 func List() []Info {
+	return append(builtIn(), userProfiles(UserDir())...)
+}
+
+// builtIn is what no profile of a user hides.
+func builtIn() []Info {
 	return []Info{{
 		Name:    canary.Profile,
 		Aliases: []string{"canary"},
@@ -31,20 +48,31 @@ func List() []Info {
 	}}
 }
 
-// Resolve returns the Spec of the profile named; an empty name is Default.
-// The canary is made of the program that source finds, where nil is
-// canary.Self(). It touches no host, and the program is not looked for until
-// the Spec is used. The error is a *NameError.
-func Resolve(name string, source canary.Source) (sandboxer.Spec, error) {
-	if name == "" {
-		name = Default
+// BuiltIn reports whether name, or an empty one, is that of a built-in
+// profile, which no profile of a user's own hides.
+func BuiltIn(name string) bool {
+	return name == "" || slices.ContainsFunc(builtIn(), func(p Info) bool { return name == p.Name || slices.Contains(p.Aliases, name) })
+}
+
+// Options of Resolve. The zero value allows nothing.
+type Options struct {
+	Canary canary.Source // program of the canary; nil is canary.Self()
+	Allow  []Code        // findings of level Refuse to put up with
+}
+
+// Resolve returns the Spec of the profile that name means; an empty name is
+// Default. It touches no host, and the program of a canary is not looked for
+// until the Spec is used. The error is a *NameError, a *LoadError, an
+// *AllowError or a *sandboxer.RefusedError.
+func Resolve(ctx context.Context, name string, o Options) (sandboxer.Spec, error) {
+	if BuiltIn(name) {
+		return canary.Spec(o.Canary), checkAllow(o.Allow)
 	}
-	for _, p := range List() {
-		if name == p.Name || slices.Contains(p.Aliases, name) {
-			return canary.Spec(source), nil // the only one
-		}
+	p, err := Open(ctx, name)
+	if err != nil {
+		return sandboxer.Spec{}, err
 	}
-	return sandboxer.Spec{}, unknown(name)
+	return p.Spec(o.Allow...)
 }
 
 // A NameError is a name that no profile has.
@@ -60,19 +88,11 @@ func (e *NameError) Error() string {
 }
 
 func unknown(name string) *NameError {
-	e := &NameError{Name: name, Reason: "there is none of that name", Hint: "the built-in profiles are: " + known()}
-	if _, err := os.Stat(name); err == nil || strings.ContainsAny(name, `/\`) || isComposeFile(name) {
-		e.Reason = "profiles of your own are not supported by this version"
-		return e
-	}
+	e := &NameError{Name: name, Reason: "there is none of that name", Hint: "the profiles are: " + known()}
 	if closest := suggest(name); closest != "" {
 		e.Reason += fmt.Sprintf("; did you mean %q?", closest)
 	}
 	return e
-}
-
-func isComposeFile(name string) bool {
-	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
 // known lists every name, with aliases.
