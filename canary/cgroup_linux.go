@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/tegwick/sand-boxer/internal/mountinfo"
 )
 
 // A memoryGroup is where the kernel keeps this process's memory limit.
@@ -25,7 +27,7 @@ type memoryGroup struct {
 //
 //	35 31 0:32 /docker/5f1c… /sys/fs/cgroup/memory ro,… - cgroup cgroup rw,memory
 //	41 31 0:38 / /sys/fs/cgroup ro,… - cgroup2 cgroup rw,nsdelegate
-func findMemoryGroup(cgroup, mountinfo string) (memoryGroup, bool) {
+func findMemoryGroup(cgroup, mounts string) (memoryGroup, bool) {
 	group, one := "", false
 	for line := range strings.Lines(cgroup) {
 		f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
@@ -42,13 +44,13 @@ func findMemoryGroup(cgroup, mountinfo string) (memoryGroup, bool) {
 	if !path.IsAbs(group) {
 		return memoryGroup{}, false
 	}
-	for line := range strings.Lines(mountinfo) {
+	for line := range strings.Lines(mounts) {
 		left, right, ok := strings.Cut(line, " - ")
 		at, kind := strings.Fields(left), strings.Fields(right)
 		if !ok || len(at) < 5 || len(kind) < 3 {
 			continue
 		}
-		g := memoryGroup{mount: unescape(at[4])}
+		g := memoryGroup{mount: mountinfo.Unescape(at[4])}
 		switch {
 		case one && kind[0] == "cgroup" && hasWord(kind[2], "memory"):
 			g.file = "memory.limit_in_bytes"
@@ -58,7 +60,7 @@ func findMemoryGroup(cgroup, mountinfo string) (memoryGroup, bool) {
 			continue
 		}
 		g.dir = g.mount
-		if below, ok := strings.CutPrefix(path.Clean(group), strings.TrimSuffix(unescape(at[3]), "/")); ok {
+		if below, ok := strings.CutPrefix(path.Clean(group), strings.TrimSuffix(mountinfo.Unescape(at[3]), "/")); ok {
 			g.dir = path.Join(g.mount, path.Join("/", below))
 		}
 		return g, true
@@ -73,25 +75,6 @@ func hasWord(list, word string) bool {
 		}
 	}
 	return false
-}
-
-// unescape undoes the octal escapes of mountinfo ("\040" is a space).
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // limit returns the lowest limit of the group and those above it, as far as

@@ -74,7 +74,7 @@ func TestChoice(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			got, err := origin(t, c.dir, c.env, c.argv...)
 			if c.want == "" {
-				if err == nil || !strings.Contains(err.Error(), "no program to send as a canary") || !strings.Contains(err.Error(), "hint: build one") {
+				if err == nil || !strings.Contains(err.Error(), "no program to send as a canary") || !strings.Contains(err.Error(), "or build it and name it") {
 					t.Errorf("got %q, %v, want an error with a hint", got, err)
 				}
 				return

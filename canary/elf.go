@@ -33,7 +33,7 @@ func wantMark() []byte {
 func readProgram(r io.ReaderAt, p sandboxer.Platform) ([]byte, error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return nil, errors.New("not an ELF program")
+		return nil, notELF(r)
 	}
 	if err := suits(f, p); err != nil {
 		return nil, err
@@ -43,13 +43,31 @@ func readProgram(r io.ReaderAt, p sandboxer.Platform) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes of program, want at most %d", size, maxProgram)
 	}
 	data := make([]byte, size)
-	if _, err := io.ReadFull(io.NewSectionReader(r, 0, int64(size)), data); err != nil {
+	n, err := io.ReadFull(io.NewSectionReader(r, 0, int64(size)), data)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("truncated: %d bytes, want at least %d", n, size)
+	} else if err != nil {
 		return nil, fmt.Errorf("read the program: %w", err)
 	}
 	if !bytes.Contains(data, wantMark()) {
 		return nil, errors.New("not a canary: its main function does not begin with canary.Main()")
 	}
 	return data, dropSections(data, f)
+}
+
+// notELF says of what is no readable ELF file what it may be instead.
+func notELF(r io.ReaderAt) error {
+	var magic [4]byte
+	if _, err := r.ReadAt(magic[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the program: %w", err)
+	}
+	switch string(magic[:]) {
+	case elf.ELFMAG:
+		return errors.New("a damaged ELF program")
+	case "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe": // one architecture, several
+		return errors.New("built for macOS, want linux")
+	}
+	return errors.New("not an ELF program")
 }
 
 // suits returns why f does not run on p by itself, with nothing beside it.

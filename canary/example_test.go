@@ -26,5 +26,5 @@ func ExampleFile() {
 	fmt.Println("hint:", sandboxer.Hint(err))
 	// Output:
 	// create: prepare: no program to send as a canary to linux/arm64: /etc/hostname: not an ELF program
-	// hint: build one and name it with --canary-binary: CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -o sandboxer-linux-arm64 github.com/tegwick/sand-boxer/cmd/sandboxer
+	// hint: put sandboxer-linux-arm64 of a release beside this program, or build it and name it with --canary-binary: CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -o sandboxer-linux-arm64 github.com/tegwick/sand-boxer/cmd/sandboxer
 }

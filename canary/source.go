@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/tegwick/sand-boxer"
@@ -57,7 +59,8 @@ func File(path string) Source {
 //  1. the running program, if its main function began with Main and it is
 //     static (go build links libc where a C compiler is found, unless
 //     CGO_ENABLED=0);
-//  2. a program named sandboxer-linux-ARCH, beside the running one or in PATH;
+//  2. a program named sandboxer-linux-ARCH, beside the running one (also where
+//     the link leads by which that was called) or in PATH;
 //  3. the sandboxer command of this module, built with the Go toolchain found
 //     in PATH from the source this program was made of, or else from the
 //     module as the working directory's go.mod selects it. It is kept under
@@ -72,17 +75,17 @@ func Self() Source {
 
 // A finder carries out Self.
 type finder struct {
-	began   bool   // main began with Main
-	running string // file of the running program; empty where it cannot be a canary
-	dir     string // directory of the running program
-	source  string // file name of this package's source, as compiled in
-	command string // package to build, below the module
+	began   bool     // main began with Main
+	running string   // file of the running program; empty where it cannot be a canary
+	dirs    []string // directories of the running program
+	source  string   // file name of this package's source, as compiled in
+	command string   // package to build, below the module
 }
 
 func newFinder() finder {
 	f := finder{began: began.Load(), command: "./cmd/sandboxer", source: sourceFile()}
 	if exe, err := os.Executable(); err == nil {
-		f.dir = filepath.Dir(exe)
+		f.dirs = directories(exe)
 	}
 	if runtime.GOOS == "linux" {
 		// Not the path: what is there may be another program by now.
@@ -121,20 +124,50 @@ func (f finder) self(_ context.Context, p sandboxer.Platform) (Program, error) {
 	return open(f.running, origin, p)
 }
 
-// prebuilt is a program made for the purpose.
+// directories returns where a program lies: where it was called, and where
+// that leads if it is a link, as package managers make them. Linux resolves
+// the link before os.Executable tells of it, a Mac does not.
+func directories(exe string) []string {
+	dirs := []string{filepath.Dir(exe)}
+	if real, err := filepath.EvalSymlinks(exe); err == nil && filepath.Dir(real) != dirs[0] {
+		dirs = append(dirs, filepath.Dir(real))
+	}
+	return dirs
+}
+
+// prebuilt is a program made for the purpose. One that does not suit does not
+// end the search, and is told of where none suits.
 func (f finder) prebuilt(_ context.Context, p sandboxer.Platform) (Program, error) {
 	name := "sandboxer-linux-" + p.Arch
-	path := filepath.Join(f.dir, name)
-	if _, err := os.Stat(path); f.dir == "" || err != nil {
-		if path, err = exec.LookPath(name); err != nil {
-			return Program{}, fmt.Errorf("%s: neither beside the running program nor in PATH", name)
+	var places []string
+	for _, dir := range f.dirs {
+		places = append(places, filepath.Join(dir, name))
+	}
+	if path, err := exec.LookPath(name); err == nil && !slices.Contains(places, path) {
+		places = append(places, path)
+	}
+	var unfit []error
+	for _, path := range places {
+		program, err := open(path, path, p)
+		if err == nil {
+			return program, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			unfit = append(unfit, err)
 		}
 	}
-	return open(path, path, p)
+	if unfit == nil {
+		return Program{}, fmt.Errorf("%s: neither beside the running program (%s) nor in PATH", name, strings.Join(f.dirs, ", "))
+	}
+	return Program{}, &reasons{unfit}
 }
 
 // open reads the program at path.
 func open(path, origin string, p sandboxer.Platform) (Program, error) {
+	// First, as opening a named pipe would wait for somebody to write to it.
+	if err := checkFile(path); err != nil {
+		return Program{}, err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return Program{}, err
@@ -145,6 +178,26 @@ func open(path, origin string, p sandboxer.Platform) (Program, error) {
 		return Program{}, fmt.Errorf("%s: %w", origin, err)
 	}
 	return Program{Origin: origin, ELF: data, stripped: true}, nil
+}
+
+// checkFile returns an error, fs.ErrNotExist where there is nothing at all, if
+// no regular file is at path.
+func checkFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if target, linkErr := os.Readlink(path); linkErr == nil {
+			return fmt.Errorf("%s: a link to %q, where nothing is", path, target)
+		}
+		return err
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s: a directory, want a program", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: not a regular file", path)
+	}
+	return nil
 }
 
 // checkPlatform returns an error if no canary can run on p. The host says what
@@ -165,8 +218,8 @@ func noProgram(p sandboxer.Platform, why ...error) error {
 	return &sandboxer.PhaseError{
 		Phase: sandboxer.PhasePrepare,
 		Err:   fmt.Errorf("no program to send as a canary to %s/%s: %w", p.OS, p.Arch, &reasons{why}),
-		Hint: fmt.Sprintf("build one and name it with --canary-binary: CGO_ENABLED=0 GOOS=%s GOARCH=%s go build -o sandboxer-%[1]s-%[2]s %s/cmd/sandboxer",
-			p.OS, p.Arch, modulePath),
+		Hint: fmt.Sprintf("put sandboxer-%[1]s-%[2]s of a release beside this program, or build it and name it with --canary-binary: "+
+			"CGO_ENABLED=0 GOOS=%[1]s GOARCH=%[2]s go build -o sandboxer-%[1]s-%[2]s %[3]s/cmd/sandboxer", p.OS, p.Arch, modulePath),
 	}
 }
 

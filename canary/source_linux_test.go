@@ -46,33 +46,35 @@ func TestFind(t *testing.T) {
 		want   string   // origin
 		errors []string // in place of an origin
 	}{
-		{what: "itself", finder: finder{began: true, running: static, dir: beside}, path: inPath, want: "the running program"},
-		{what: "beside it", finder: finder{began: true, running: dynamic, dir: beside}, path: inPath, want: filepath.Join(beside, prebuilt)},
-		{what: "in PATH", finder: finder{began: true, running: dynamic, dir: none}, path: inPath, want: filepath.Join(inPath, prebuilt)},
-		{what: "an embedder without Main, one beside it", finder: finder{running: static, dir: beside}, path: none, want: filepath.Join(beside, prebuilt)},
-		{what: "another system's program, one in PATH", finder: finder{began: true, dir: none}, path: inPath, want: filepath.Join(inPath, prebuilt)},
+		{what: "itself", finder: finder{began: true, running: static, dirs: []string{beside}}, path: inPath, want: "the running program"},
+		{what: "beside it", finder: finder{began: true, running: dynamic, dirs: []string{beside}}, path: inPath, want: filepath.Join(beside, prebuilt)},
+		{what: "beside what a link to it leads to", finder: finder{dirs: []string{none, beside}}, path: inPath, want: filepath.Join(beside, prebuilt)},
+		{what: "in PATH, beside it one that does not suit", finder: finder{dirs: []string{broken}}, path: inPath, want: filepath.Join(inPath, prebuilt)},
+		{what: "in PATH", finder: finder{began: true, running: dynamic, dirs: []string{none}}, path: inPath, want: filepath.Join(inPath, prebuilt)},
+		{what: "an embedder without Main, one beside it", finder: finder{running: static, dirs: []string{beside}}, path: none, want: filepath.Join(beside, prebuilt)},
+		{what: "another system's program, one in PATH", finder: finder{began: true, dirs: []string{none}}, path: inPath, want: filepath.Join(inPath, prebuilt)},
 		{
-			what: "nothing at all", finder: finder{began: true, running: dynamic, dir: none}, path: none,
+			what: "nothing at all", finder: finder{began: true, running: dynamic, dirs: []string{none}}, path: none,
 			errors: []string{
 				"no program to send as a canary to linux/" + here.Arch, "the running program: linked dynamically",
-				prebuilt + ": neither beside the running program nor in PATH", "no Go toolchain in PATH",
+				prebuilt + ": neither beside the running program (" + none + ") nor in PATH", "no Go toolchain in PATH",
 			},
 		},
 		{
-			what: "an embedder without Main", finder: finder{running: static, dir: none}, path: none,
+			what: "an embedder without Main", finder: finder{running: static, dirs: []string{none}}, path: none,
 			errors: []string{"the running program: its main function did not begin with canary.Main()"},
 		},
 		{
-			what: "a program that lies about Main", finder: finder{began: true, running: embedder, dir: none}, path: none,
+			what: "a program that lies about Main", finder: finder{began: true, running: embedder, dirs: []string{none}}, path: none,
 			errors: []string{"not a canary: its main function does not begin with canary.Main()"},
 		},
 		{
-			what: "no program beside it", finder: finder{dir: broken}, path: none,
+			what: "no program beside it", finder: finder{dirs: []string{broken}}, path: none,
 			errors: []string{filepath.Join(broken, prebuilt) + ": not an ELF program"},
 		},
 		{
-			what: "another program beside it", finder: finder{dir: foreign}, path: none,
-			errors: []string{filepath.Join(foreign, prebuilt) + ": not a canary"},
+			what: "another program beside it, none in PATH", finder: finder{dirs: []string{foreign}}, path: broken,
+			errors: []string{filepath.Join(foreign, prebuilt) + ": not a canary", filepath.Join(broken, prebuilt) + ": not an ELF program"},
 		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
