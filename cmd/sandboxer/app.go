@@ -64,7 +64,11 @@ func (a *app) rootCommand() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE:          a.group,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return a.settings.load(cmd.Root().PersistentFlags(), a.getenv)
+			err := a.settings.load(cmd.Root().PersistentFlags(), a.getenv)
+			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
+				return nil // a wrong variable is no reason to complete nothing
+			}
+			return err
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -75,8 +79,9 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(a.helpCommand())
 	a.settings.register(root.PersistentFlags())
-	root.AddCommand(a.createCommand(), a.destroyCommand(), a.listCommand(), a.statusCommand(),
-		a.inspectCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand())
+	root.AddCommand(a.createCommand(), a.destroyCommand(), a.reapStaleCommand(), a.listCommand(), a.statusCommand(),
+		a.inspectCommand(), a.profileCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
+	a.registerCompletion(root)
 	return root
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/profile"
 )
 
 func (a *app) createCommand() *cobra.Command {
@@ -17,10 +18,16 @@ func (a *app) createCommand() *cobra.Command {
 		Short: "put a sandbox on a host and say what that did to it",
 		Example: "  sandboxer create                                   # a canary on this machine\n" +
 			"  sandboxer --host coulombcore create --ttl 48       # on another, for two days\n" +
-			"  sandboxer --host coulombcore create --rm -o json   # create, report, destroy",
+			"  sandboxer --host coulombcore create --rm -o json   # create, report, destroy\n" +
+			"  sandboxer create ./web                             # a compose file's services",
 		Long: "Create puts a sandbox on the host, waits until it is ready, and reports what\n" +
 			"that did to the host. Without PROFILE it is profile.sandbox-canary: sandboxer\n" +
 			"itself, which checks the host from within and is judged by it (exit code 9).\n" +
+			"Otherwise PROFILE is a name in ~/.config/sandboxer/profiles, or the path of a\n" +
+			"directory with a compose file. What of it cannot be torn down safely, or reaches\n" +
+			"beyond the sandbox, is refused before the host is touched; --allow and the code\n" +
+			"that is named then accepts it. No image is pulled, and no variable of this shell\n" +
+			"fills in the compose file.\n" +
 			"A create that fails, or is interrupted, takes down again what it has made.\n\n" +
 			"The document is a SandboxStatus, kept in ~/.local/share/sandboxer/telemetry too;\n" +
 			"for a create that failed and left no sandbox it is an Error.",
@@ -28,7 +35,8 @@ func (a *app) createCommand() *cobra.Command {
 	}
 	f.register(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		spec, err := f.spec(args)
+		quietLoader()
+		what, err := f.spec(cmd.Context(), args)
 		if err != nil {
 			return err
 		}
@@ -37,14 +45,19 @@ func (a *app) createCommand() *cobra.Command {
 			return err
 		}
 		defer s.close()
-		return a.create(ctx, s, spec)
+		return a.create(ctx, s, what)
 	}
 	return cmd
 }
 
-func (a *app) create(ctx context.Context, s session, spec sandboxer.Spec) error {
-	a.announce("deploying %s on %s, below %s", what(spec), s.host.Name(), a.settings.rootDir())
-	status, err := s.box.Create(ctx, s.host, spec)
+func (a *app) create(ctx context.Context, s session, what chosen) error {
+	for _, note := range what.notes {
+		if !a.settings.quiet {
+			a.err.printf("sandboxer: %s: %s", noteWord(note.Level), note)
+		}
+	}
+	a.announce("deploying %s on %s, below %s", what.about, s.host.Name(), a.settings.rootDir())
+	status, err := s.box.Create(ctx, s.host, what.spec)
 	a.progress.stop()
 	if err != nil {
 		err = shortOfRoom(err, status.Telemetry.Before)
@@ -88,10 +101,9 @@ func shortOfRoom(err error, before *sandboxer.HostSnapshot) error {
 	return &hintedError{err, "the host was short of room before: " + strings.Join(short, "; ")}
 }
 
-// what is spec in words.
-func what(spec sandboxer.Spec) string {
-	if spec.Canary {
-		return spec.Profile + " (the sandboxer program itself)"
+func noteWord(level profile.Level) string {
+	if level == profile.Refuse {
+		return "allowed"
 	}
-	return spec.Profile
+	return string(level)
 }

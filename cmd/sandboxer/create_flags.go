@@ -1,7 +1,8 @@
 package main
 
 import (
-	"errors"
+	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -16,6 +17,7 @@ type createFlags struct {
 	ttl, wait    *durationFlag
 	name, binary string
 	labels       []string
+	allow        []string
 	remove, keep bool
 }
 
@@ -30,35 +32,30 @@ func (f *createFlags) register(set *pflag.FlagSet) {
 	set.BoolVar(&f.remove, "rm", false, "destroy it again once it has reported")
 	set.Var(f.wait, "wait-timeout", "give up when it is not ready after this long")
 	set.BoolVar(&f.keep, "keep-failed", false, "leave a failed create as it is, to look at")
+	set.StringSliceVar(&f.allow, "allow", nil, "put up with the findings `CODE[,CODE]` of the profile; see profile lint")
 	set.StringVar(&f.binary, "canary-binary", "", "static linux `FILE` to run as the canary (default: this program)")
 }
 
 // spec is what the flags ask for.
-func (f *createFlags) spec(args []string) (sandboxer.Spec, error) {
-	source := canary.Self()
-	if f.binary != "" {
-		source = canary.File(f.binary)
-	}
-	name := canary.Profile
+func (f *createFlags) spec(ctx context.Context, args []string) (chosen, error) {
+	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
-	spec, err := profile.Resolve(name, source)
-	var unknown *profile.NameError
-	if errors.As(err, &unknown) {
-		return spec, &usageError{err.Error(), unknown.Hint}
-	} else if err != nil {
-		return spec, err
+	all, err := f.profile(ctx, name)
+	if err != nil {
+		return all, err
 	}
+	spec := &all.spec
 	if f.name != "" {
 		if _, err := sandboxer.ParseRef(f.name); err != nil {
-			return spec, misused("--name: %v", err)
+			return all, misused("--name: %v", err)
 		}
 	}
 	for _, l := range f.labels {
 		key, value, ok := strings.Cut(l, "=")
 		if !ok || key == "" || strings.ContainsFunc(l, unprintable) {
-			return spec, misused("--label %s: want KEY=VALUE", quote(l))
+			return all, misused("--label %s: want KEY=VALUE", quote(l))
 		}
 		if spec.Labels == nil {
 			spec.Labels = map[string]string{}
@@ -67,5 +64,42 @@ func (f *createFlags) spec(args []string) (sandboxer.Spec, error) {
 	}
 	spec.Name, spec.TTL, spec.WaitTimeout = f.name, f.ttl.value, f.wait.value
 	spec.Remove, spec.KeepFailed = f.remove, f.keep
-	return spec, nil
+	return all, nil
+}
+
+// chosen is a profile as create takes it.
+type chosen struct {
+	spec  sandboxer.Spec
+	about string            // what it is, in words
+	notes []profile.Finding // what is wrong with it and does not keep it from a host
+}
+
+// profile is the profile by that name, or the error for which none is taken.
+func (f *createFlags) profile(ctx context.Context, name string) (chosen, error) {
+	allow := make([]profile.Code, len(f.allow))
+	for i, code := range f.allow {
+		allow[i] = profile.Code(code)
+	}
+	if profile.BuiltIn(name) {
+		source := canary.Self()
+		if f.binary != "" {
+			source = canary.File(f.binary)
+		}
+		spec, err := profile.Resolve(ctx, name, profile.Options{Canary: source, Allow: allow})
+		return chosen{spec: spec, about: spec.Profile + " (the sandboxer program itself)"}, profileError(err)
+	}
+	if f.binary != "" {
+		return chosen{}, misused("--canary-binary is for the canary, not for profile %s", quote(name))
+	}
+	p, err := profile.Open(ctx, name)
+	if err != nil {
+		return chosen{}, profileError(err)
+	}
+	spec, err := p.Spec(allow...)
+	if err != nil {
+		return chosen{}, profileError(err)
+	}
+	about := fmt.Sprintf("%s (%s: %s; %s)", p.Name, plural(len(p.Services), "service", "services"),
+		strings.Join(spec.Compose.Services, ", "), uploadText(p))
+	return chosen{spec, about, p.Findings}, nil
 }

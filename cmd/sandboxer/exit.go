@@ -27,7 +27,7 @@ const (
 
 const exitCodesHelp = `Exit codes:
   0  done                              5  host unreachable
-  1  failed                            6  inventory incomplete, nothing done
+  1  failed                            6  inventory incomplete
   2  misused                           7  locked by another operation
   3  not all of it done, or findings   8  not found
      that --exit-code asked for        9  ready, but the canary failed

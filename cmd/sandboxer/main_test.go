@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 // TestLocal runs what needs this machine only: sandboxes of it are plain
 // processes, below a home and a root of each script's own.
 func TestLocal(t *testing.T) {
+	if os.Getenv(lab.StateVar) != "" { // where others' leftovers come and go
+		lab.EngineLock(t)
+	}
 	program := buildStatic(t)
 	runScripts(t, "testdata/local", func(_ *testing.T, env *testscript.Env) {
 		env.Setenv("CANARY", program)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -26,12 +27,17 @@ type session struct {
 // returned ends when the verb has had the time it may take; close it all with
 // session.close.
 func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, session, error) {
-	provisioners, err := engine.Select(a.settings.engine, a.settings.composeCmd)
+	chosen, err := engine.Select(a.settings.engine, a.settings.composeCmd)
 	if err != nil {
-		return ctx, session{}, misused("%v", err)
+		usage := misused("%v", err)
+		var command *engine.CommandError
+		if errors.As(err, &command) {
+			usage.hint = command.Hint
+		}
+		return ctx, session{}, usage
 	}
 	s := session{host: localhost.Host{}, box: a.box()}
-	s.box.Provisioners = provisioners
+	s.box.Provisioners, s.box.Collector = chosen.Provisioners, probe.Collector{Sudo: chosen.Sudo}
 	hangUp := func() {}
 	if a.settings.host != localhost.Name {
 		host := sshhost.New(a.settings.host, sshhost.Config{ConfigFile: a.settings.sshConfig, Logger: s.box.Logger})
@@ -54,11 +60,10 @@ func (a *app) box() *sandboxer.Sandboxer {
 		level = slog.LevelDebug
 	}
 	return &sandboxer.Sandboxer{
-		Collector: probe.Collector{},
-		Exporter:  jsonfile.Exporter{},
-		Root:      a.settings.root,
-		Logger:    slog.New(&logHandler{console: a.err, level: level, begun: a.begun}),
-		Progress:  a.progress.step,
+		Exporter: jsonfile.Exporter{},
+		Root:     a.settings.root,
+		Logger:   slog.New(&logHandler{console: a.err, level: level, begun: a.begun}),
+		Progress: a.progress.step,
 	}
 }
 

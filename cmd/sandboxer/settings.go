@@ -33,8 +33,8 @@ type settings struct {
 func (s *settings) register(f *pflag.FlagSet) {
 	s.timeout = waitFlag(0)
 	f.StringVar(&s.host, "host", localhost.Name, "`NAME` of the machine to work on: an ssh config alias, [user@]host, or "+localhost.Name)
-	f.StringVar(&s.engine, "engine", engine.Auto, "`ENGINE` that runs sandboxes: auto, docker or process")
-	f.StringVar(&s.composeCmd, "compose-cmd", "", "compose `TOOL` on the host, such as \"docker compose\" (default: found)")
+	f.StringVar(&s.engine, "engine", engine.Auto, "`ENGINE` that runs sandboxes: auto, docker, podman or process")
+	f.StringVar(&s.composeCmd, "compose-cmd", "", "compose `TOOL` on the host, such as \"podman-compose\" or \"sudo docker compose\" (default: found)")
 	f.StringVar(&s.root, "root", "", "`DIR` of the sandboxes on the host (default /tmp/sandboxer)")
 	f.StringVar(&s.sshConfig, "ssh-config", "", "ssh configuration `FILE`, as ssh -F takes it")
 	f.StringVarP(&s.output, "output", "o", "", "`FORMAT`: json or text (default: text on a terminal, else json)")

@@ -86,30 +86,3 @@ func enginesText(p *page, all []sandboxer.EngineInfo) {
 	}
 	p.table("  ", []string{"NAME", "STATUS", "VERSION", "COMPOSE_TOOLS", "RUNNING", "DETAIL"}, rows)
 }
-
-func doctorText(p *page, doc sandboxer.DoctorReport) {
-	p.field("host", hostName(doc.Host))
-	p.field("verdict", string(worstFinding(doc.Findings)))
-	p.line("")
-	var rows [][]string
-	for _, f := range doc.Findings {
-		rows = append(rows, []string{string(f.Verdict), f.Check, f.Message})
-		if f.Mend != nil {
-			rows = append(rows, []string{" ", " ", "mend: " + *f.Mend})
-		}
-	}
-	p.table("", []string{"VERDICT", "CHECK", "FINDING"}, rows)
-}
-
-// worstFinding is the verdict of them all.
-func worstFinding(all []sandboxer.Finding) sandboxer.Verdict {
-	worst := sandboxer.Pass
-	for _, v := range []sandboxer.Verdict{sandboxer.Unknown, sandboxer.Warn, sandboxer.Fail} {
-		for _, f := range all {
-			if f.Verdict == v {
-				worst = v
-			}
-		}
-	}
-	return worst
-}

@@ -17,7 +17,7 @@ func listText(p *page, doc sandboxer.InventoryDocument, now *time.Time) {
 	incompleteText(p, doc.Inventory)
 }
 
-var sandboxHeader = []string{"SANDBOX_ID", "NAME", "STATE", "PROFILE", "ENGINE", "AGE", "EXPIRES"}
+var sandboxHeader = []string{"SANDBOX_ID", "NAME", "STATE", "PROFILE", "ENGINE", "AGE", "EXPIRES", "PORTS"}
 
 func sandboxRows(all []sandboxer.Sandbox, now *time.Time) [][]string {
 	var rows [][]string
@@ -28,10 +28,19 @@ func sandboxRows(all []sandboxer.Sandbox, now *time.Time) [][]string {
 		}
 		rows = append(rows, []string{
 			string(s.SandboxID), text(s.Name), state, text(s.Profile), text(s.Engine),
-			since(s.CreatedAt, now), expiry(s.ExpiresAt, now),
+			since(s.CreatedAt, now), expiry(s.ExpiresAt, now), portsText(s.Ports),
 		})
 	}
 	return rows
+}
+
+// portsText is where to reach each service, in one cell.
+func portsText(ports []sandboxer.Port) string {
+	parts := make([]string, len(ports))
+	for i, p := range ports {
+		parts[i] = portText(p)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func expiry(at, now *time.Time) string {

@@ -14,8 +14,10 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "say which build this is",
 		Example: "  sandboxer version",
-		Long:    "Version says which build this is, as the Go toolchain stamped it.",
-		Args:    wants(),
+		Long: "Version says which build this is, as the Go toolchain stamped it. Its JSON is an\n" +
+			"object with name, version, commit, schema_version (that of the documents which\n" +
+			"the other commands print), go and platform; it has no schema of its own.",
+		Args: wants(),
 		RunE: func(*cobra.Command, []string) error {
 			build := sandboxer.ThisProducer()
 			v := struct {

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+// consent shows a person the list and asks. A script has said what it wants by
+// --apply: where nobody can answer, nobody is asked.
+func (a *app) consent(ctx context.Context, doc sandboxer.ReapPlanDocument, f *reapFlags) error {
+	_, in := terminal(a.in)
+	_, out := terminal(a.err.w) // a dumb one is one too
+	if !in || !out || f.yes || len(doc.Candidates) == 0 {
+		return nil
+	}
+	var list bytes.Buffer
+	p := newPage(&list, columns(a.err.w))
+	goesText(p, doc)
+	keptText(p, doc.Kept)
+	if err := p.flush(); err != nil {
+		return err
+	}
+	a.err.printf("%s", list.String())
+	a.err.printf("Remove %s from %s? This cannot be undone. [y/N]",
+		plural(len(doc.Candidates), "thing", "things"), hostName(doc.Host))
+	said := make(chan string, 1)
+	go func() { // abandoned where ctx ends first: the program ends then, too
+		answer, _ := bufio.NewReader(a.in).ReadString('\n')
+		said <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("nothing was removed: %w", ctx.Err())
+	case answer := <-said:
+		if answer == "y" || answer == "yes" {
+			return nil
+		}
+	}
+	return &sandboxer.RefusedError{
+		Doing:   "reap",
+		Reasons: []sandboxer.Reason{{Code: "not_confirmed", Message: "the answer was not yes: nothing was removed"}},
+	}
+}

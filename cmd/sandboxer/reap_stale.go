@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+func (a *app) reapStaleCommand() *cobra.Command {
+	f := &reapFlags{olderThan: ageFlag(sandboxer.DefaultOlderThan)}
+	cmd := &cobra.Command{
+		Use:   "reap-stale",
+		Short: "remove what was left behind on a host",
+		Example: "  sandboxer reap-stale                                      # what would go; nothing is removed\n" +
+			"  sandboxer --host coulombcore reap-stale --apply --older-than 48\n" +
+			"  sandboxer reap-stale --apply --except nightly",
+		Long: "Reap-stale lists what inspect stale lists, sorted into what would go and what\n" +
+			"would stay, and why. It removes nothing unless --apply is given; then it removes\n" +
+			"just what it lists, one after the other, each proven under its lock to be what it\n" +
+			"seems, and asks the engine afterwards. On a terminal it shows the list and asks\n" +
+			"first.\n\n" +
+			"Nothing goes that is younger than 15 minutes, no orphan and no unclaimed directory\n" +
+			"younger than an hour, and never what is corrupt, another machine's, or not known.\n" +
+			"The document is a ReapPlan, with --apply a ReapResult.",
+		Args: wants(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(cmd.Flags()); err != nil {
+				return err
+			}
+			return a.reapStale(cmd.Context(), f)
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// reapFlags are those of reap-stale. None of them has a variable: consent is
+// never in the environment.
+type reapFlags struct {
+	apply, dryRun, yes, unclaimed, young bool
+
+	olderThan *durationFlag
+	except    []string
+	max       int64
+
+	policy sandboxer.StalePolicy
+	kept   []sandboxer.ID
+}
+
+func (f *reapFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.apply, "apply", false, "remove what is listed")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "remove nothing (the default)")
+	flags.Var(f.olderThan, "older-than", "age in hours, or a duration such as 90m; given, a floor for every class")
+	flags.StringSliceVar(&f.except, "except", nil, "keep the sandbox of this id or name; may be repeated")
+	flags.Int64Var(&f.max, "max", 0, "allow this many removals (default: 20, and half of all sandboxes)")
+	flags.BoolVar(&f.unclaimed, "include-unclaimed", false, "remove directories without sandboxer's records too")
+	flags.BoolVar(&f.young, "allow-young", false, "remove what is younger than the floors too")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+}
+
+// check makes a policy of the flags.
+func (f *reapFlags) check(flags *pflag.FlagSet) error {
+	if f.apply && f.dryRun {
+		return &usageError{"--apply and --dry-run contradict each other", "leave both out to see what would go"}
+	}
+	if f.max < 0 {
+		return misused("--max %d: want a number of removals", f.max)
+	}
+	f.policy = sandboxer.StalePolicy{IncludeUnclaimed: f.unclaimed, AllowYoung: f.young}
+	if flags.Changed("older-than") {
+		f.policy.OlderThan = f.olderThan.value
+	}
+	var err error
+	f.kept, err = parseRefs(f.except)
+	return err
+}
+
+func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
+	limit := readLimit
+	if f.apply {
+		limit = actLimit
+	}
+	ctx, s, err := a.open(ctx, limit)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	obs, err := a.inspect(ctx, s)
+	if err != nil {
+		return err
+	}
+	plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, f.policy)).Without(f.kept...)
+	plan.Max = f.max
+	doc, err := s.box.NewReapPlanDocument(s.host, obs, plan)
+	if err != nil {
+		return err
+	}
+	for _, ref := range f.kept {
+		if !names(obs.Inventory, ref) {
+			a.err.printf("sandboxer: --except %s: nothing on %s has that id or name", ref, s.host.Name())
+		}
+	}
+	if !f.apply {
+		return a.answer(doc, func(p *page) { planText(p, doc, a.applyCommand(doc, f)) })
+	}
+	if err := plan.Guard(); err != nil {
+		return err
+	}
+	if err := a.consent(ctx, doc, f); err != nil {
+		return err
+	}
+	return a.reap(ctx, s, obs, plan)
+}
+
+// names reports whether anything on the host is called ref: a slip of the
+// fingers in --except must not go unnoticed.
+func names(inv sandboxer.Inventory, ref sandboxer.ID) bool {
+	return slices.ContainsFunc(inv.Directories, func(d sandboxer.Directory) bool { return d.Name == string(ref) }) ||
+		slices.ContainsFunc(inv.Sandboxes, func(s sandboxer.Sandbox) bool {
+			return s.SandboxID == ref || s.Name != nil && *s.Name == string(ref)
+		})
+}
+
+// reap answers with what became of the plan, also beside an error.
+func (a *app) reap(ctx context.Context, s session, obs sandboxer.Observation, plan sandboxer.ReapPlan) error {
+	a.announce("reaping %s on %s, below %s", plural(len(plan.Candidates), "candidate", "candidates"), s.host.Name(), plan.Root)
+	result, err := s.box.Reap(ctx, s.host, plan)
+	a.progress.stop()
+	if err != nil && len(result.Items) == 0 && !errors.Is(err, sandboxer.ErrIncomplete) {
+		return err
+	}
+	doc, docErr := s.box.NewReapResultDocument(s.host, obs, result)
+	if docErr != nil {
+		return errors.Join(err, docErr)
+	}
+	return errors.Join(err, a.answer(doc, func(p *page) { reapedText(p, doc) }))
+}
