@@ -31,7 +31,8 @@ func testAll(ctx context.Context, dir string, noSkips bool, args []string) error
 	}
 	defer leave()
 	// No cached result: go test does not see that the lab is another one.
-	argv := append([]string{"test", "-json", "-race", "-count=1"}, args...)
+	// The packages wait for one another on the engines: each may take long.
+	argv := append([]string{"test", "-json", "-race", "-count=1", "-timeout=40m"}, args...)
 	cmd := exec.CommandContext(ctx, "go", argv...)
 	cmd.Stderr = os.Stderr
 	cmd.Env = testEnv(os.Environ(), state)

@@ -7,8 +7,9 @@
 //	go run ./test prepare                        only install and build what the lab needs
 //
 // As root, or with a sudo that asks no password, it installs what is missing
-// from Debian's packages, starts an sshd and a dockerd, makes users for them,
-// and stops and removes all of that afterwards; the packages stay. Otherwise
+// from Debian's packages, starts an sshd and a dockerd, makes users for them
+// and for podman, and stops and removes all of that afterwards; the packages
+// stay. Otherwise
 // the tests that need those parts skip, and say which. A lab that is already
 // running is used and left running. SANDBOXER_LAB names one; SANDBOXER_REQUIRE
 // lists the parts without which tests fail and not skip, by default all of them.

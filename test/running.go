@@ -53,12 +53,25 @@ func (r *running) start(ctx context.Context, plugin string) error {
 			return err
 		}
 	}
+	// Before dockerd, which gives its socket to the group.
+	if err := run(ctx, "groupadd", "-f", "-r", "docker"); err != nil {
+		return err
+	}
 	r.part("compose-v2", installPlugin(ctx, plugin, r.state.Dir))
 	r.part("dockerd", r.startDocker())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	r.part("podman", startPodman(ctx))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	r.part("sshd", r.startSSH(ctx))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.part("sudo", allowSudo(ctx))
+	r.part("rootless", r.startRootless(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -84,6 +97,26 @@ func (r *running) startDocker() error {
 		return err
 	}
 	say("dockerd: at %s", dockerSocket)
+	return nil
+}
+
+// startRootless makes podman work for the accounts that have it.
+func (r *running) startRootless(ctx context.Context) error {
+	if err := openDevices(r.state.Dir); err != nil {
+		return err
+	}
+	for _, a := range accounts() {
+		if !a.podman {
+			continue
+		}
+		user, err := lab.FindUser(a.name())
+		if err != nil {
+			return err
+		}
+		if err := startRootless(ctx, user); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -19,7 +19,10 @@ import (
 func clean(ctx context.Context, dir string) error {
 	killServers(dir)
 	errs := []error{
+		removeSudo(),
 		removeUsers(ctx),
+		removePodman(ctx),
+		restoreDevices(dir),
 		removePlugin(dir),
 		removeSocket(),
 		removeBridges(ctx, filepath.Join(dir, "docker")),
@@ -34,7 +37,9 @@ func clean(ctx context.Context, dir string) error {
 // killServers kills the servers that were given a path below dir, and their
 // descendants, which are containers and sessions.
 func killServers(dir string) {
-	programs := []string{"dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "sshd"}
+	programs := []string{
+		"dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "sshd", "conmon", "aardvark-dns",
+	}
 	for _, p := range daemon.Processes() {
 		ours := slices.ContainsFunc(p.Args, func(arg string) bool {
 			return strings.HasPrefix(arg, dir+"/")

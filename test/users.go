@@ -20,10 +20,17 @@ const userPrefix = "sbxlab-"
 type account struct {
 	alias, shell string
 	groups       []string
+	podman       bool              // it has one of its own
 	files        map[string]string // in its home
 }
 
+func (a account) name() string { return userPrefix + strings.TrimPrefix(a.alias, "lab-") }
+
 func accounts() []account {
+	podmanFiles := map[string]string{
+		".config/containers/containers.conf": podmanConfig,
+		".config/containers/storage.conf":    storageConfig,
+	}
 	noise := "echo noise on stdout\necho noise on stderr >&2\n"
 	return []account{
 		{alias: "lab-bash", shell: "bash"},
@@ -34,6 +41,9 @@ func accounts() []account {
 		{alias: "lab-mksh", shell: "mksh"},
 		{alias: "lab-docker", shell: "bash", groups: []string{"docker"}},
 		{alias: "lab-plain", shell: "bash"},
+		{alias: "lab-podman", shell: "bash", podman: true, files: podmanFiles},
+		{alias: "lab-podfish", shell: "fish", podman: true, files: podmanFiles},
+		{alias: "lab-sudo", shell: "bash"},
 		{alias: "lab-noisy", shell: "bash", files: map[string]string{".bashrc": noise}},
 		{alias: "lab-nologin", shell: "nologin"},
 	}
@@ -46,41 +56,41 @@ func addUsers(ctx context.Context, dir string) ([]openssh.Login, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := run(ctx, "groupadd", "-f", "-r", "docker"); err != nil {
-		return nil, err
-	}
 	for _, a := range accounts() {
 		shell, err := exec.LookPath(a.shell)
 		if err != nil {
 			continue // the tests of this shell ask for it, too
 		}
 		a.shell = shell
-		name := userPrefix + strings.TrimPrefix(a.alias, "lab-")
-		if err := addUser(ctx, name, filepath.Join(dir, name), a); err != nil {
+		if err := addUser(ctx, a, filepath.Join(dir, a.name())); err != nil {
 			return nil, err
 		}
-		logins = append(logins, openssh.Login{Alias: a.alias, User: name})
+		logins = append(logins, openssh.Login{Alias: a.alias, User: a.name()})
 	}
 	return logins, nil
 }
 
-func addUser(ctx context.Context, name, home string, a account) error {
+func addUser(ctx context.Context, a account, home string) error {
 	args := []string{"-p", "*", "-U", "-M", "-d", home, "-s", a.shell}
 	if len(a.groups) > 0 {
 		args = append(args, "-G", strings.Join(a.groups, ","))
 	}
-	if err := run(ctx, "useradd", append(args, name)...); err != nil {
+	if err := run(ctx, "useradd", append(args, a.name())...); err != nil {
 		return err
 	}
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
 	for file, text := range a.files {
-		if err := os.WriteFile(filepath.Join(home, file), []byte(text), 0o644); err != nil {
+		path := filepath.Join(home, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	return run(ctx, "chown", "-R", name+":", home)
+	return run(ctx, "chown", "-R", a.name()+":", home)
 }
 
 // removeUsers removes every account with the lab's prefix and kills what runs
@@ -92,9 +102,16 @@ func removeUsers(ctx context.Context) error {
 	}
 	for uid, name := range uids {
 		for _, p := range daemon.Processes() {
-			if p.UID == uid {
-				p.Kill()
+			if p.UID != uid {
+				continue
 			}
+			// What runs in its containers may have another user.
+			for _, child := range append(daemon.Descendants(p.PID), p) {
+				child.Kill()
+			}
+		}
+		if err := removeRootless(uid); err != nil {
+			return err
 		}
 		// -f: a process just killed may not be gone yet.
 		if err := run(ctx, "userdel", "-f", name); err != nil {

@@ -3,15 +3,17 @@
 package bench
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
+	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/canary"
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
@@ -42,13 +44,30 @@ func measure(b *testing.B, argv ...string) (time.Duration, int64) {
 
 // pair runs two commands in turn and reports the median of their ratios.
 func pair(b *testing.B, ours, peer []string) {
+	compare(b, contest{do: ours}, contest{do: peer})
+}
+
+// A contest is a command that is measured, and one that takes back what it
+// has done.
+type contest struct{ do, undo []string }
+
+func (c contest) run(b *testing.B) (time.Duration, int64) {
+	b.Helper()
+	took, rss := measure(b, c.do...)
+	if c.undo != nil {
+		measure(b, c.undo...)
+	}
+	return took, rss
+}
+
+func compare(b *testing.B, ours, peer contest) {
 	var ratios, mine, theirs []float64
 	var peak int64
-	measure(b, ours...)
-	measure(b, peer...)
+	ours.run(b)
+	peer.run(b)
 	for b.Loop() {
-		x, rss := measure(b, ours...)
-		y, _ := measure(b, peer...)
+		x, rss := ours.run(b)
+		y, _ := peer.run(b)
 		ratios, mine, theirs = append(ratios, x.Seconds()/y.Seconds()), append(mine, x.Seconds()), append(theirs, y.Seconds())
 		peak = max(peak, rss)
 	}
@@ -77,32 +96,46 @@ func BenchmarkInspect(b *testing.B) {
 	}
 }
 
-// BenchmarkCreate is a canary over ssh, created and destroyed, against the
-// same by hand: copy, build and start, then remove.
+// BenchmarkCreate is a create of the canary over ssh against the same by hand:
+// the same files, copied, built and started. Both are removed again, outside
+// of what is measured.
 func BenchmarkCreate(b *testing.B) {
 	lab.Require(b, "sshd", "ssh", "dockerd", "docker-cli", "compose-v2")
 	lab.EngineLock(b)
 	l, path := lab.Open(b), build(b)
 	b.Setenv("XDG_DATA_HOME", b.TempDir())
-	byHand := filepath.Join(b.TempDir(), "by-hand")
-	script := fmt.Sprintf(byHandScript, path, l.SSHConfig)
-	if err := os.WriteFile(byHand, []byte(script), 0o700); err != nil {
-		b.Fatal(err)
-	}
-	pair(b,
-		[]string{path, "create", "--rm", "--host", "lab-root", "--ssh-config", l.SSHConfig, "--engine", "docker", "-o", "json"},
-		[]string{"sh", byHand})
+	dir := byHand(b, path)
+	ours := []string{path, "create", "--name", "bench", "--host", "lab-docker", "--ssh-config", l.SSHConfig, "--engine", "docker", "-o", "json"}
+	gone := []string{path, "destroy", "bench", "--host", "lab-docker", "--ssh-config", l.SSHConfig, "--engine", "docker", "-o", "json"}
+	ssh := "ssh -F " + l.SSHConfig + " lab-docker "
+	peer := []string{"sh", "-c", "tar c -C " + dir + " . | " + ssh + "'mkdir byhand && cd byhand && tar x && export SANDBOXER_UID=$(id -u) SANDBOXER_GID=$(id -g) && docker compose up -d --build --wait'"}
+	down := []string{"sh", "-c", ssh + "'cd byhand && docker compose down -v --rmi all 2>/dev/null; cd && rm -r byhand'"}
+	compare(b, contest{ours, gone}, contest{peer, down})
 }
 
-// byHandScript takes the program and the ssh configuration.
-const byHandScript = `set -e
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cp %[1]s "$dir/sandboxer"
-printf 'FROM scratch\nCOPY sandboxer /\nENTRYPOINT ["/sandboxer", "version"]\n' >"$dir/Dockerfile"
-printf 'services:\n  canary:\n    build: .\n' >"$dir/compose.yaml"
-tar czf - -C "$dir" . | ssh -F %[2]s lab-root '
-	d=$(mktemp -d) && cd "$d" && tar xzf - &&
-	docker compose -p byhand up -d --build --quiet-pull >/dev/null 2>&1 &&
-	docker compose -p byhand down --rmi all -v >/dev/null 2>&1; cd / && rm -rf "$d"'
-`
+// byHand returns a directory with what the canary uploads, as a person would
+// write it who has a builder.
+func byHand(b *testing.B, path string) string {
+	b.Helper()
+	spec := canary.Spec(canary.File(path))
+	files, err := spec.Files(b.Context(), sandboxer.Platform{OS: "linux", Arch: runtime.GOARCH})
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := filepath.Join(b.TempDir(), "byhand")
+	if err := os.CopyFS(dir, files); err != nil {
+		b.Fatal(err)
+	}
+	data := []struct{ name, text string }{
+		{"image/Dockerfile", "FROM scratch\nCOPY root /\n"},
+		{"compose.override.yaml", "services:\n  canary:\n    build: image\n"},
+		{".env", "SANDBOXER_ID=byhand-000000\nSANDBOXER_NONCE=0123456789abcdef0123456789abcdef\n" +
+			"SANDBOXER_IMAGE=localhost/byhand\n"},
+	}
+	for _, f := range data {
+		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(f.text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return dir
+}

@@ -34,6 +34,9 @@ var program = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run it too
+		return "", err
+	}
 	path := filepath.Join(dir, "sandboxer")
 	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/tegwick/sand-boxer/cmd/sandboxer")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -105,14 +108,14 @@ func newBox(t *testing.T, p place) *sandboxer.Sandboxer {
 		lab.EngineLock(t)
 	}
 	lab.Require(t, p.parts...)
-	provisioners, err := engine.Select(p.engine, "")
+	chosen, err := engine.Select(p.engine, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := fmt.Sprintf("/tmp/sandboxer-e2e-%d-%d", os.Getpid(), time.Now().UnixNano())
 	t.Cleanup(func() { p.sh(t, "rm -rf "+root) })
 	return &sandboxer.Sandboxer{
-		Provisioners: provisioners, Collector: probe.Collector{},
+		Provisioners: chosen.Provisioners, Collector: probe.Collector{Sudo: chosen.Sudo},
 		Exporter: jsonfile.Exporter{Dir: t.TempDir()}, Root: root,
 	}
 }

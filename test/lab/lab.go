@@ -1,8 +1,8 @@
 // Package lab gives tests the real parts they talk to: an sshd with users of
-// several login shells, a dockerd, a slow and breakable network, a PATH from
+// several login shells, docker and podman, a slow and breakable network, a PATH from
 // which something is missing.
 //
-// The sshd and the dockerd belong to a running lab, which `go run ./test`
+// The sshd and the engines belong to a running lab, which `go run ./test`
 // starts around a whole test run and `go run ./test lab` keeps for many of
 // them. SANDBOXER_LAB names its state file. Without one the tests that need a
 // lab skip; see Require.
@@ -14,6 +14,8 @@
 //	                             users with this login shell and an empty profile
 //	lab-docker                   a user in the group docker; no other user is
 //	lab-plain                    a user like lab-bash, who has no docker
+//	lab-podman, lab-podfish      users with a podman of their own, in bash and in fish
+//	lab-sudo                     a user whom sudo lets use the engines as root, and only them
 //	lab-noisy                    a user whose .bashrc prints on both streams
 //	lab-nologin                  a user who may not log in
 //	lab-hop                      a second sshd
@@ -44,7 +46,7 @@ const (
 
 // Format is the version of the state file. A lab of another format cannot be
 // used.
-const Format = 1
+const Format = 2
 
 // Lab is a running lab, as its state file describes it. A test may change its
 // copy, for instance the SSHConfig that SSH uses.

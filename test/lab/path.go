@@ -33,23 +33,63 @@ func PathWithout(t testing.TB, names ...string) string {
 	return bin
 }
 
-// hideEngine empties /run, where engines keep their sockets, and hides their
-// programs in the system's directories, which a Host searches whatever PATH
-// is, for the command that follows the new PATH.
-const hideEngine = `mount -t tmpfs tmpfs /run || exit
+// hide takes away what stands before --, for the command that follows -- and
+// the new PATH. A path is emptied; a name is that of a program in the system's
+// directories, which a Host searches whatever PATH is. They are overlaid, for a
+// program that is only made unusable is still found by bash's command -v.
+const hide = `mount -t tmpfs tmpfs /mnt || exit
 for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
-	for name in docker dockerd docker-compose podman podman-compose; do
-		[ ! -e "$dir/$name" ] || mount -n --bind /dev/null "$dir/$name" || exit
-	done
+	[ -d "$dir" ] && [ ! -L "$dir" ] || continue
+	mkdir -p "/mnt$dir/upper" "/mnt$dir/work" &&
+		mount -t overlay -o "lowerdir=$dir,upperdir=/mnt$dir/upper,workdir=/mnt$dir/work" overlay "$dir" || exit
 done
-PATH=$1 && shift && exec "$@"`
+umount -l /mnt
+while [ "$1" != -- ]; do
+	case $1 in
+	/*)
+		if [ -d "$1" ]; then
+			mount -t tmpfs tmpfs "$1"
+		elif [ -e "$1" ]; then
+			mount -n --bind /dev/null "$1"
+		fi
+		;;
+	*) rm -f "/usr/local/sbin/$1" "/usr/local/bin/$1" "/usr/sbin/$1" "/usr/bin/$1" "/sbin/$1" "/bin/$1" ;;
+	esac || exit
+	shift
+done
+PATH=$2 && shift 2 && exec "$@"`
 
-// WithoutEngine returns what to put before a command so that it sees a machine
-// on which no engine is installed or running: no docker, dockerd or podman in
-// PATH, and no socket. It needs root.
-func WithoutEngine(t testing.TB) []string {
+// Without returns what to put before a command so that it sees a machine on
+// which something is missing: programs, by their name, and files, sockets and
+// directories, by their path. It needs root.
+func Without(t testing.TB, hidden ...string) []string {
 	t.Helper()
 	Require(t, "root")
-	path := PathWithout(t, "docker", "dockerd", "docker-compose", "podman", "podman-compose")
-	return []string{"unshare", "--mount", "sh", "-c", hideEngine, "sh", path}
+	argv := append([]string{"unshare", "--mount", "sh", "-c", hide, "sh"}, hidden...)
+	return append(argv, "--", PathWithout(t, hidden...))
+}
+
+// WithoutEngine returns what to put before a command so that it sees a machine
+// on which no engine is installed or running. It needs root.
+func WithoutEngine(t testing.TB) []string {
+	t.Helper()
+	// Engines keep their sockets in /run.
+	return Without(t, "/run", "docker", "dockerd", "docker-compose", "podman", "podman-compose")
+}
+
+// OnlyPodman is like WithoutEngine, but podman and podman-compose are there.
+func OnlyPodman(t testing.TB) []string {
+	t.Helper()
+	return Without(t, "/run/docker.sock", "docker", "dockerd", "docker-compose")
+}
+
+// OnlyDockerV1 is like WithoutEngine, but docker and docker-compose, in its
+// version 1, are there; docker compose is not.
+func OnlyDockerV1(t testing.TB) []string {
+	t.Helper()
+	plugins := []string{"podman", "podman-compose"}
+	for _, dir := range []string{"/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"} {
+		plugins = append(plugins, dir+"/docker/cli-plugins")
+	}
+	return Without(t, plugins...)
 }

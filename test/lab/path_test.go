@@ -26,3 +26,29 @@ func TestWithoutEngine(t *testing.T) {
 		t.Errorf("got %q, %v, want only the argument %q", got, err, "a b")
 	}
 }
+
+// TestOnly asks hosts that have one engine each what they have.
+func TestOnly(t *testing.T) {
+	lab.Require(t, "dockerd", "docker-cli", "compose-v1", "compose-v2", "podman", "podman-compose")
+	const question = `for program in docker docker-compose podman podman-compose; do
+		command -v "$program" >/dev/null && echo "$program"
+	done
+	docker compose version >/dev/null 2>&1 && echo docker compose
+	docker ps >/dev/null 2>&1 && echo docker works
+	podman ps >/dev/null 2>&1 && echo podman works
+	true`
+	l := lab.Open(t)
+	for _, test := range []struct {
+		name   string
+		prefix []string
+		want   string
+	}{
+		{"podman", lab.OnlyPodman(t), "podman\npodman-compose\npodman works\n"},
+		{"docker v1", lab.OnlyDockerV1(t), "docker\ndocker-compose\ndocker works\n"},
+	} {
+		l.SSHConfig = lab.SSHD(t, lab.SSHDOptions{Prefix: test.prefix}).SSHConfig
+		if got := l.SSH(t, "lab-root", question); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}

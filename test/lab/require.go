@@ -16,12 +16,17 @@ import (
 //	dockerd     a lab whose dockerd runs
 //	docker-cli  the docker command
 //	compose-v2  the plugin behind docker compose
+//	compose-v1  the docker-compose command, in its version 1
+//	podman      a lab where root's podman works
+//	rootless    a lab where podman works for lab-podman and lab-podfish
+//	sudo        a lab where lab-sudo may run the engines by sudo -n
 //	root        the test itself runs as root
 //
 // The others are commands of that name.
 func Parts() []string {
 	return []string{
-		"sshd", "dockerd", "docker-cli", "compose-v2", "root", "ssh", "git", "curl", "shellcheck",
+		"sshd", "dockerd", "docker-cli", "compose-v2", "compose-v1", "podman", "rootless",
+		"podman-compose", "sudo", "root", "ssh", "git", "curl", "shellcheck", "man",
 		"dash", "bash", "zsh", "fish", "tcsh", "mksh", "busybox",
 	}
 }
@@ -49,7 +54,7 @@ func Require(t testing.TB, parts ...string) {
 // Find returns nil if the part is there and an error saying why not otherwise.
 func Find(part string) error {
 	switch part {
-	case "sshd", "dockerd":
+	case "sshd", "dockerd", "podman", "rootless", "sudo":
 		return findInLab(part)
 	case "root":
 		if os.Geteuid() != 0 {
@@ -58,6 +63,15 @@ func Find(part string) error {
 		return nil
 	case "docker-cli":
 		return findCommand("docker")
+	case "compose-v1":
+		out, err := exec.Command("docker-compose", "version", "--short").CombinedOutput()
+		if err == nil && !strings.HasPrefix(string(out), "1.") {
+			err = errors.New("not version 1")
+		}
+		if err != nil {
+			return fmt.Errorf("docker-compose version --short: %w: %s", err, out)
+		}
+		return nil
 	case "compose-v2":
 		out, err := exec.Command("docker", "compose", "version").CombinedOutput()
 		if err != nil {

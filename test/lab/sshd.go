@@ -17,6 +17,7 @@ type SSHDOptions struct {
 	HostKeys    []string // key types; nil means ed25519, ecdsa and rsa
 	Port        int      // on 127.0.0.1; 0 means a free one
 	MaxSessions int      // 0 means 10
+	Prefix      []string // what sshd is run by, such as OnlyPodman
 	Config      []string // further sshd_config lines; they win over the lab's
 }
 
@@ -36,6 +37,7 @@ func SSHD(t testing.TB, opts SSHDOptions) *Server {
 	inner, err := openssh.StartServer(openssh.ServerOptions{
 		Dir: dir, AuthorizedKeys: l.KeysFile, UserCA: l.UserCA,
 		HostKeys: opts.HostKeys, Port: opts.Port, MaxSessions: opts.MaxSessions, Config: opts.Config,
+		Prefix: opts.Prefix,
 	})
 	if err != nil {
 		t.Fatalf("start sshd: %v", err)

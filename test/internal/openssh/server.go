@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type ServerOptions struct {
 	HostKeys       []string // key types; nil means ed25519, ecdsa and rsa
 	Port           int      // on 127.0.0.1; 0 means a free one
 	MaxSessions    int      // 0 means 10, which is sshd's own default
+	Prefix         []string // what sshd is run by, in front of its own command
 	Config         []string // further sshd_config lines; they win over ours
 }
 
@@ -83,7 +85,7 @@ func (s *Server) start(sshd string, opts ServerOptions) error {
 	if err := os.WriteFile(config, serverConfig(opts, port, s.HostKeys), 0o644); err != nil {
 		return err
 	}
-	d, err := daemon.Start(s.Log, sshd, "-D", "-e", "-f", config)
+	d, err := daemon.Start(s.Log, append(slices.Clone(opts.Prefix), sshd, "-D", "-e", "-f", config)...)
 	if err != nil {
 		return err
 	}
