@@ -129,6 +129,8 @@ var hints = []struct{ text, hint string }{
 	{"predefined address pools", poolHint},
 	// Error: could not find free subnet from subnet pools
 	{"free subnet from subnet pools", "podman has no addresses left for another network: remove networks that nobody uses (podman network prune), or widen default_subnet_pools in containers.conf"},
+	// failed to mount runtime directory for rootless netns: no such file or directory
+	{"runtime directory for rootless netns", "a podman was killed while it made the user's network: podman system migrate mends that, and stops the user's containers"},
 	// write /data/x: no space left on device
 	{"no space left on device", "make room on the host: docker system df, or podman system df, shows what the engine holds of it"},
 	// Bind for 127.0.0.1:8080 failed: port is already allocated

@@ -54,3 +54,26 @@ remove_pods() {
 	engine pod stop -t 1 $pods >/dev/null 2>&1
 	engine pod rm $pods >/dev/null 2>&1
 }
+
+# mend_start: a podman that is killed while it makes the network name space
+# that all of a user's containers are behind leaves the name of one that is not
+# whole. Podman takes it for whole from then on and starts nothing. The name
+# goes if podman itself finds it so, it is the only one, and no container runs;
+# what podman makes next is whole. Of several that see this, one mends it: the
+# lock ends with them, and no process of podman's may get it.
+mend_start() {
+	case $said in
+	*'failed to mount runtime directory for rootless netns'*) ;;
+	*) return 1 ;;
+	esac
+	names=${XDG_RUNTIME_DIR-}/netns
+	made=${XDG_RUNTIME_DIR-}/libpod/tmp/rootless-netns
+	(
+		flock -w 60 9 || exit
+		engine unshare --rootless-netns true 9<&- && exit
+		[ -d "$made" ] && [ ! -e "$made$XDG_RUNTIME_DIR" ] || exit
+		set -- "$names"/rootless-netns-*
+		up=$(engine ps -q 9<&-) && [ $# = 1 ] && [ -f "$1" ] && [ -z "$up" ] || exit
+		rm -f -- "$1" && engine unshare --rootless-netns true 9<&-
+	) 9<"$names" >/dev/null 2>&1
+}

@@ -152,6 +152,10 @@ bring_up() {
 	limit=${bound:+"$bound $((wait + 60))"} # what it takes to start is not waited for
 	run start_services
 	started=$?
+	if mend_start; then
+		run start_services
+		started=$?
+	fi
 	limit=${bound:+"$bound 30"}
 	set -- --filter "label=sandboxer.id=$id" --filter "label=sandboxer.nonce=$nonce"
 	if ! ids=$(engine ps -aq --no-trunc "$@" 2>.sandboxer/said); then
