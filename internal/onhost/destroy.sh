@@ -29,6 +29,17 @@ prove_no_mount() {
 	[ -r /proc/self/mountinfo ] || end refused mounts_unreadable "/proc/self/mountinfo cannot be read"
 }
 
+# prove_unused: no process that can be looked at has the directory mounted, as
+# containers have it that somebody started by hand. There its path stands from
+# the top of its own file system.
+prove_unused() {
+	top=$(stat -c %m -- "$dir" 2>/dev/null) || top=/
+	seen=${dir#"${top%/}"}
+	if grep -qsF -e " $seen " -e " $seen/" /proc/[0-9]*/mountinfo; then
+		end refused in_use "a process has something of $dir mounted"
+	fi
+}
+
 # end RESULT CODE MESSAGE...: the last word on one sandbox.
 end() {
 	case $1 in
@@ -53,6 +64,20 @@ trash() {
 	return 1
 }
 
+# purge_foreign: what containers of a user's podman have made is of users that
+# only podman can be.
+purge_foreign() {
+	case $uid$next in
+	0* | *'"compose":"sudo '*) return 1 ;; # then root's podman made them
+	*'"engine":"podman"'*) ;;
+	*) return 1 ;;
+	esac
+	if [ -z "${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$uid" ]; then
+		export XDG_RUNTIME_DIR="/run/user/$uid"
+	fi
+	purge_err=$(podman unshare rm -rf -- "$purge_dir" 2>&1)
+}
+
 # purge: out of the way, then deleted, with what an earlier run left there.
 purge() {
 	if [ -d "$dir" ]; then
@@ -64,9 +89,13 @@ purge() {
 		for purge_dir in "$trash/$id".*; do
 			if [ ! -d "$purge_dir" ] || [ -L "$purge_dir" ]; then continue; fi
 			prove_no_mount "$purge_dir"
-			if ! purge_err=$(rm -rf -- "$purge_dir" 2>&1); then
-				end failed trash_left "$purge_dir: $(printf '%s' "$purge_err" | tail -n 1)"
+			purge_err=$(rm -rf -- "$purge_dir" 2>&1) || purge_foreign && continue
+			purge_err=$(printf '%s' "$purge_err" | tail -n 1)
+			if [ "$unclaimed" ] && [ ! -e "$dir" ]; then
+				mv -- "$purge_dir" "$dir" && purge_dir=$dir # where it is seen
+				rmdir -- "$trash" 2>/dev/null
 			fi
+			end failed trash_left "$purge_dir: $purge_err; as root, rm -r removes it"
 		done
 		rmdir -- "$trash" 2>/dev/null
 	done
@@ -83,7 +112,7 @@ audited() {
 # "destroyed".
 destroy_one() (
 	id=$1 meta=$2 registry=$3 next=$4 tomb=$5 device=$6 inode=$7 audit_head=$8 teardown=$9
-	dir=$root/$id
+	dir=$root/$id unclaimed=''
 	exec 9>>"$state/locks/$id"
 	lock || end locked locked "another operation holds it"
 	if [ ! -e "$dir" ] && [ ! -e "$state/registry/$id.json" ] && [ -e "$state/registry/destroyed/$id.json" ]; then
@@ -143,7 +172,7 @@ alone() {
 # for. Whoever makes a sandbox of that name meanwhile holds its lock.
 remove_unclaimed() (
 	id=$1 device=$2 inode=$3 audit_head=$4
-	dir=$root/$id
+	dir=$root/$id next='' unclaimed=yes
 	exec 9>>"$state/locks/$id" 8>&-
 	lock || end locked locked "another operation holds it"
 	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
@@ -157,6 +186,7 @@ remove_unclaimed() (
 		fi
 	done
 	prove_no_mount "$dir"
+	prove_unused
 	purge
 	audit removed
 	forget

@@ -1,9 +1,11 @@
 package onhost_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -175,6 +177,62 @@ func TestReapUnclaimedRefuses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What cannot be deleted goes back to where it is seen.
+func TestReapUnclaimedBack(t *testing.T) {
+	stubs := t.TempDir()
+	script := "#!/bin/sh\ncase $1 in -rf) echo rm: Operation not permitted >&2; exit 1 ;; esac\nexec /bin/rm \"$@\"\n"
+	if err := os.WriteFile(stubs+"/rm", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", stubs+":"+os.Getenv("PATH"))
+	eachShell(t, func(t *testing.T, m *machine) {
+		if filepath.Base(m.shell) == "busybox" {
+			return // its rm is its own
+		}
+		item := m.stray("fake99")
+		got, _ := m.run(m.op.Reap([]onhost.Item{item}))
+		it := got.Item("fake99")
+		if it.Result != onhost.Failed || it.Code != "trash_left" || !strings.Contains(it.Message, "not permitted") {
+			t.Errorf("got %+v, want it failed with the reason", it)
+		}
+		if !exists(m.dir("fake99")+"/sub") || exists(m.root+"/.trash") {
+			t.Errorf("got it in trash, want it where it was")
+		}
+	})
+}
+
+// A directory that a process of another mount name space uses stays.
+func TestReapUnclaimedInUse(t *testing.T) {
+	lab.Require(t, "root")
+	eachShell(t, func(t *testing.T, m *machine) {
+		item, other := m.stray("fake99"), m.stray("fake9")
+		target := t.TempDir()
+		user := exec.Command("unshare", "--mount", "sh", "-c", `mount --bind "$1" "$2" && echo mounted && read -r end`, "sh", m.dir("fake99")+"/sub", target)
+		end, err := user.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := user.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := user.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { end.Close(); _ = user.Wait() })
+		if line, err := bufio.NewReader(said).ReadString('\n'); err != nil {
+			t.Fatalf("got %q, %v, want it mounted", line, err)
+		}
+		got, _ := m.run(m.op.Reap([]onhost.Item{item, other}))
+		if it := got.Item("fake99"); it.Result != onhost.Refused || it.Code != "in_use" || !exists(m.dir("fake99")+"/sub") {
+			t.Errorf("got %+v, want it refused as in use", it)
+		}
+		if it := got.Item("fake9"); it.Result != onhost.Destroyed {
+			t.Errorf("beside it: got %+v, want it removed", it)
+		}
+	})
 }
 
 // A root that is a link leads to no removal at all.
