@@ -16,6 +16,10 @@ var (
 	// would not take as one word.
 	serviceName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]*$`)
 
+	// resourceName is what engines take for a volume or a network: another
+	// form would be a path to some tool, or an option.
+	resourceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
 	// imageForm is a word that may name an image: "redis:7",
 	// "localhost:5000/a/b@sha256:…".
 	imageForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$`)
@@ -52,6 +56,11 @@ func checkNames(c *sandboxer.Compose) error {
 	for _, name := range slices.Concat(c.Services, c.Builds) {
 		if !serviceName.MatchString(name) {
 			return fmt.Errorf("%q is no name of a service", name)
+		}
+	}
+	for _, name := range slices.Concat(c.Networks, c.Volumes) {
+		if !resourceName.MatchString(name) {
+			return fmt.Errorf("%q is no name of a network or a volume", name)
 		}
 	}
 	for _, name := range c.Images {

@@ -105,17 +105,48 @@ func TestAddressPoolsOfPodman(t *testing.T) {
 	}
 }
 
+// A tool that drives another engine is not used, whatever it is called.
+func TestToolOfAnotherEngine(t *testing.T) {
+	for name, c := range map[string]struct{ drives, part, want string }{
+		"docker-compose": {"podman-compose", "podman-compose", "podman-compose: error: unrecognized"},
+		"podman-compose": {"docker-compose", "compose-v1", "it drives docker, and says: docker-compose version 1."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab.Require(t, c.part)
+			path := filepath.Join(lab.OpenDir(t), name)
+			if err := os.WriteFile(path, []byte("#!/bin/sh\nexec "+c.drives+" \"$@\"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			var with sandboxer.Provisioner = compose.DockerCompose{Program: path}
+			if name == "podman-compose" {
+				with = compose.Podman{Program: path}
+			}
+			b := newServing(t, engineOf(with))
+			b.with = with
+			b.mustFail("cannot be used: "+c.want, "--compose-cmd")
+		})
+	}
+}
+
+// engineOf is an engine of the lab for a provisioner.
+func engineOf(p sandboxer.Provisioner) lab.Engine {
+	all := lab.Engines()
+	return all[slices.IndexFunc(all, func(e lab.Engine) bool { return e.Program == string(p.Engine()) })]
+}
+
 // A tool that is named and not there is named in the error.
 func TestNoSuchTool(t *testing.T) {
 	for want, with := range map[string]sandboxer.Provisioner{
 		`"/opt/none/docker-compose" cannot be used`: compose.DockerCompose{Program: "/opt/none/docker-compose"},
 		`"/opt/none/podman-compose" cannot be used`: compose.Podman{Program: "/opt/none/podman-compose"},
+		`"/opt/none/docker compose" cannot be used`: compose.Docker{Program: "/opt/none/docker"},
 	} {
-		e := lab.Engines()[slices.IndexFunc(lab.Engines(), func(e lab.Engine) bool { return e.Program == string(with.Engine()) })]
-		t.Run(e.Program, func(t *testing.T) {
-			b := newServing(t, e)
+		t.Run(want, func(t *testing.T) {
+			b := newServing(t, engineOf(with))
+			usable := b.with
 			b.with = with
 			b.mustFail(want, "--compose-cmd")
+			b.with = usable
 		})
 	}
 }

@@ -58,6 +58,7 @@ func (t tool) script(spec sandboxer.Spec, box sandboxer.Placement) (bringup.Scri
 	vars := append(bringup.Settings(spec, box), t.vars()...)
 	vars = append(vars,
 		bringup.Var{Name: "program", Value: t.program},
+		bringup.Var{Name: "engine_name", Value: string(t.engine)},
 		bringup.Var{Name: "image", Value: imageName(box.ID)},
 		bringup.Var{Name: "file", Value: c.File},
 		bringup.Var{Name: "rootfs", Value: c.Rootfs},

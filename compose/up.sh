@@ -43,7 +43,8 @@ write_settings() {
 }
 
 # ask_version asks the tool what it is, beside what costs more. It is known
-# once wait_version has been called.
+# once wait_version has been called, which fails if what was started by it
+# would be in another engine than is asked: whatever it is called.
 ask_version() {
 	{
 		tool_version 2>&1
@@ -59,7 +60,14 @@ wait_version() {
 	said=$version
 	frame tool
 	printf '%s\n' "$version"
-	[ "$asked" = 0 ]
+	[ "$asked" = 0 ] || return
+	case $version in
+	*podman*) drives=podman ;;
+	*) drives=docker ;;
+	esac
+	[ "$drives" = "$engine_name" ] && return
+	said="it drives $drives, and says: ${version%%"$nl"*}"
+	return 1
 }
 
 # find_images: all those that are not the sandbox's own are here; what is not,
@@ -129,6 +137,19 @@ first_port() {
 	set +f
 }
 
+# fault_or_tool KIND WORD...: a fault, unless it is that of a tool that cannot
+# be used at all.
+fault_or_tool() {
+	cause=$said
+	if wait_version; then
+		said=$cause
+		fault "$@"
+	else
+		frame phase start
+		fault tool
+	fi
+}
+
 bring_up() {
 	if ! prepare; then
 		fault unwritable
@@ -136,12 +157,12 @@ bring_up() {
 	fi
 	ask_version
 	if ! find_images; then
-		fault image "$missing"
+		fault_or_tool image "$missing"
 		return
 	fi
 	frame phase build
 	if ! make_image; then
-		fault build
+		fault_or_tool build
 		return
 	fi
 	frame phase start
