@@ -67,7 +67,11 @@ func usable(p Provisioner, spec Spec, info EngineInfo) *EngineError {
 		return fail(errors.New(detail))
 	}
 	if !spec.fits(info.Name) {
-		return fail(fmt.Errorf("profile %s cannot run on it", spec.Profile))
+		failure := fail(fmt.Errorf("profile %s cannot run on it", spec.Profile))
+		if info.Name == EngineProcess {
+			failure.Hint = "a profile needs a container engine; without one, only the canary runs"
+		}
+		return failure
 	}
 	if checker, ok := p.(EngineChecker); ok {
 		if err := checker.Usable(info); err != nil {

@@ -128,6 +128,9 @@ type EngineError struct {
 
 // Error names the engine and what is wrong with it.
 func (e *EngineError) Error() string {
+	if e.Status == EngineOK { // the engine is not what is wrong
+		return fmt.Sprintf("engine %s: %v", e.Engine, e.Err)
+	}
 	return fmt.Sprintf("engine %s: %s: %v", e.Engine, e.Status, e.Err)
 }
 

@@ -34,6 +34,9 @@ func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, s
 		if errors.As(err, &command) {
 			usage.hint = command.Hint
 		}
+		if errors.Is(err, engine.ErrConflict) {
+			usage.hint = "leave one of the two out"
+		}
 		return ctx, session{}, usage
 	}
 	s := session{host: localhost.Host{}, box: a.box()}
