@@ -270,6 +270,7 @@ func TestOwners(t *testing.T) {
 		{"in another engine", newThing(sandboxer.EnginePodman, sandboxer.KindContainer, "c1", "c1", labels), false},
 		{"with another nonce", newThing(sandboxer.EngineDocker, sandboxer.KindContainer, "c1", "c1", other), false},
 		{"an image by its name", newThing(sandboxer.EngineDocker, sandboxer.KindImage, "i", "localhost/sandboxer/good-one", nil), true},
+		{"an image somebody committed", newThing(sandboxer.EngineDocker, sandboxer.KindImage, "i", "copy:1", labels), false},
 		{"an image by half its name", newThing(sandboxer.EngineDocker, sandboxer.KindImage, "i", "localhost/sandboxer/good-one-2", nil), false},
 	} {
 		if got := o.of(c.thing) != nil; got != c.own {
