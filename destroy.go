@@ -122,8 +122,11 @@ func (d *destruction) mayGo() (Script, error) {
 	switch {
 	case dir.Present && !dir.IsDir:
 		return "", &RefusedError{Doing: doing, Reasons: []Reason{{"not_dir", d.s.Dir + " is not a directory"}}}
-	case dir.Present && d.isAnother(dir):
-		return "", &RefusedError{Doing: doing, Reasons: []Reason{{"dir_changed", d.s.Dir + " is not the directory that was made for it"}}}
+	case d.rec.isAnother(dir, d.before.Snapshot):
+		return "", &RefusedError{
+			Doing: doing, Reasons: []Reason{{BlockDirChanged, d.s.Dir + " is not the directory that was made for it"}},
+			Hint: "see what is in it, move it away, and destroy the sandbox again",
+		}
 	}
 	for _, p := range d.b.Provisioners {
 		if p.Engine() == d.rec.Engine {
@@ -135,16 +138,6 @@ func (d *destruction) mayGo() (Script, error) {
 		Reasons: []Reason{{"engine_mismatch", fmt.Sprintf("it was created with engine %s, which is not among those in use", d.rec.Engine)}},
 		Hint:    fmt.Sprintf("destroy it with --engine %s", d.rec.Engine),
 	}
-}
-
-// isAnother reports whether dir is not the directory that the record is about.
-// Numbers of devices may change at a boot.
-func (d *destruction) isAnother(dir DirFacts) bool {
-	if d.rec.Inode == 0 {
-		return false // it was not recorded yet
-	}
-	sameBoot := deref(d.before.Snapshot.Identity.BootID) == d.rec.BootID
-	return dir.Inode != d.rec.Inode || sameBoot && dir.Device != d.rec.Device
 }
 
 func (d *destruction) engineAnswers(p Provisioner, doing string) (Script, error) {

@@ -93,6 +93,14 @@ func (inv *Inventory) Find(ref ID) *Sandbox {
 	return nil
 }
 
+// withID returns the sandbox of that id, or nil.
+func (inv *Inventory) withID(id ID) *Sandbox {
+	if s := inv.Find(id); s != nil && s.SandboxID == id {
+		return s
+	}
+	return nil
+}
+
 // named returns the ids of the sandboxes whose exact name is ref.
 func (inv *Inventory) named(ref ID) []string {
 	var ids []string

@@ -12,6 +12,10 @@ import (
 	"github.com/tegwick/sand-boxer/internal/onhost"
 )
 
+// verifyLimit bounds the look at the host after a reap, also one that was
+// interrupted.
+const verifyLimit = time.Minute
+
 // reapBatch is how many things are removed by one command.
 const reapBatch = 100
 
@@ -22,11 +26,11 @@ const reapBatch = 100
 // only what is gone then.
 //
 // The result has a row for everything in the plan, also beside an error. The
-// error is nil if all of it was removed. It is a *RefusedError where a guard
-// stopped all of it before anything was touched, ErrLocked where another reap
-// is at work on the host, ErrIncomplete where a source of the inventory did not
-// answer (what the others prove is removed all the same), and ErrRemains where
-// something in the plan was not removed.
+// error is nil if all of it is gone, by this reap or somebody else. It is a
+// *RefusedError where a guard stopped all of it before anything was touched,
+// ErrLocked where another reap is at work on the host, ErrIncomplete where a
+// source of the inventory did not answer (what the others prove is removed all
+// the same), and ErrRemains where something in the plan was not removed.
 func (b *Sandboxer) Reap(ctx context.Context, host Host, plan ReapPlan) (ReapResult, error) {
 	r := &reaping{b: b, host: host, plan: plan}
 	err := r.run(ctx)
@@ -172,7 +176,7 @@ func (r *reaping) whyNot(c ReapCandidate, stale StaleReport) (code, why string) 
 		}
 		return "evidence_changed", fmt.Sprintf("it has changed since the plan was made, and is %s now", s.Class)
 	}
-	if r.before.Inventory.Find(ID(c.Ref)) != nil {
+	if r.before.Inventory.withID(ID(c.Ref)) != nil {
 		return "evidence_changed", "it is in use again"
 	}
 	return codeGone, "it is not there any more"
@@ -266,6 +270,8 @@ func (r *reaping) skip(batch []errand, code, message string) {
 // verify believes only what the host shows afterwards.
 func (r *reaping) verify(ctx context.Context) error {
 	r.emit(PhaseVerify, "", "reading the host again")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifyLimit)
+	defer cancel()
 	after, err := r.b.collect(ctx, r.host, "")
 	if err != nil {
 		return fmt.Errorf("the look at the host afterwards: %w", err)
@@ -273,15 +279,35 @@ func (r *reaping) verify(ctx context.Context) error {
 	r.after = &after
 	for i := range r.rows {
 		row := &r.rows[i]
-		there := after.Inventory.Find(ID(row.Ref)) != nil || slices.ContainsFunc(after.Inventory.Directories, func(d Directory) bool { return d.Name == row.Ref })
+		late := r.late(row.Ref)
+		there := slices.ContainsFunc(after.Inventory.Directories, func(d Directory) bool { return d.Name == row.Ref }) ||
+			row.SandboxID != nil && after.Inventory.withID(*row.SandboxID) != nil || len(late) > 0
 		switch {
 		case there && row.Result == ReapRemoved:
 			row.set(ReapFailed, "still_there", "the host still shows it")
+			row.Remains = append(row.Remains, late...)
 		case !there && row.noAnswer() && after.Inventory.Complete:
 			row.set(ReapRemoved, "", "") // only the word of it was lost
 		}
 	}
 	return nil
+}
+
+// late lists what an engine holds with the labels of a sandbox that has no
+// record any more, and did not hold before: what was started behind the back
+// of a reap. What bore them before and was never the sandbox's does not count.
+func (r *reaping) late(ref string) []string {
+	var found []string
+	for _, left := range r.after.Inventory.Leftovers {
+		same := func(other Resource) bool {
+			return other.Engine == left.Engine && other.Kind == left.Kind && other.Ref == left.Ref
+		}
+		if left.SandboxID == nil || string(*left.SandboxID) != ref || slices.ContainsFunc(r.before.Inventory.Leftovers, same) {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s %s its labels name it", left.Kind, left.Ref))
+	}
+	return found
 }
 
 // An itemStream keeps what a script says and tells of each item that has come
@@ -310,6 +336,9 @@ func (s *itemStream) Write(p []byte) (int, error) {
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if strings.HasSuffix(what, "x") {
+		what += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }

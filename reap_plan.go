@@ -25,7 +25,7 @@ type ReapPlan struct {
 	Policy         AppliedPolicy   `json:"policy"`          // what was asked for
 	EvaluatedAt    *time.Time      `json:"evaluated_at"`    // host clock that ages were taken from
 	Complete       bool            `json:"complete"`        // every source of the inventory answered in full
-	SandboxesCount int64           `json:"sandboxes_count"` // sandboxes in the inventory, canaries not counted
+	SandboxesCount int64           `json:"sandboxes_count"` // the user's sandboxes under root, canaries not counted
 	Max            int64           `json:"max"`             // removals allowed beyond the guards; 0: none
 	Candidates     []ReapCandidate `json:"candidates"`      // what goes, by ref
 	Kept           []StaleSandbox  `json:"kept"`            // what is no live sandbox and stays; blocked_by says why
@@ -53,8 +53,10 @@ func PlanReap(obs Observation, stale StaleReport) ReapPlan {
 		Policy: stale.Policy, EvaluatedAt: stale.EvaluatedAt, Complete: stale.Complete,
 		Candidates: candidates(obs, stale), Kept: []StaleSandbox{},
 	}
+	f := staleFinder{obs: obs}
 	for _, s := range obs.Inventory.Sandboxes {
-		if !isCanary(s.Profile) {
+		class, _ := untrusted(s) // of what is elsewhere, too, it is one
+		if class == "" && !f.elsewhere(s) && !isCanary(s.Profile) {
 			plan.SandboxesCount++
 		}
 	}
@@ -157,12 +159,19 @@ func (p ReapPlan) Guard() error {
 			n++
 		}
 	}
-	if n <= p.Max || n <= MaxReapShare || n <= MaxReap && 2*n <= p.SandboxesCount {
+	why := fmt.Sprintf("that is more than %d", MaxReap)
+	switch {
+	case n <= p.Max, n <= MaxReapShare:
+		return nil
+	case n > MaxReap:
+	case 2*n > p.SandboxesCount:
+		why = fmt.Sprintf("that is more than half of %s", count(int(p.SandboxesCount), "sandbox"))
+	default:
 		return nil
 	}
 	return &RefusedError{
 		Doing:   fmt.Sprintf("reap %d things", n),
-		Reasons: []Reason{{"too_many", fmt.Sprintf("that is more than %d, or more than half of all %d sandboxes", MaxReap, p.SandboxesCount)}},
+		Reasons: []Reason{{"too_many", why}},
 		Hint:    fmt.Sprintf("read the list; if it is right: --max %d", n),
 	}
 }

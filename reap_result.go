@@ -130,7 +130,13 @@ func (r *reaping) verdict(result ReapResult) error {
 	}
 	doing := "reap on " + r.host.Name()
 	var errs []error
-	if left := int64(len(result.Items)) - result.RemovedCount; left > 0 {
+	left := int64(len(result.Items)) - result.RemovedCount
+	for _, i := range result.Items {
+		if i.Code != nil && *i.Code == codeGone {
+			left--
+		}
+	}
+	if left > 0 {
 		errs = append(errs, fmt.Errorf("%s: %d of %d not removed: %w", doing, left, len(result.Items), ErrRemains))
 	}
 	if silent := r.silent(); len(silent) > 0 {
@@ -141,7 +147,7 @@ func (r *reaping) verdict(result ReapResult) error {
 
 // silent lists the sources that should have answered and did not. An engine
 // that this user may not use holds nothing that the user has made, unless a
-// record says so.
+// record of that user's says so.
 func (r *reaping) silent() []string {
 	var all []string
 	inv := r.before.Inventory
@@ -149,7 +155,10 @@ func (r *reaping) silent() []string {
 		engine := Engine(s.Name)
 		info := r.before.Snapshot.Engine(engine)
 		closed := info != nil && info.Status == EngineForbidden &&
-			!slices.ContainsFunc(inv.Sandboxes, func(box Sandbox) bool { return box.Engine == nil || *box.Engine == engine })
+			!slices.ContainsFunc(inv.Sandboxes, func(box Sandbox) bool {
+				class, _ := untrusted(box)
+				return class == "" && box.Engine != nil && *box.Engine == engine || class == Undecided
+			})
 		if !s.Complete() && !closed {
 			all = append(all, s.Name+": "+s.Status)
 		}

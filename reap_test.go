@@ -60,7 +60,9 @@ func row(result sandboxer.ReapResult, ref string) string {
 
 func TestReap(t *testing.T) {
 	w := newWorld(t, dummy{})
-	dead, live := w.create(shortLived()), w.create(dummySpec())
+	spec := dummySpec()
+	spec.Name = "fake99" // which stands for no directory of that name
+	dead, live := w.create(shortLived()), w.create(spec)
 	for _, name := range []string{"fake99", "-odd"} {
 		if err := os.MkdirAll(w.home+"/root/"+name+"/sub", 0o755); err != nil {
 			t.Fatal(err)
@@ -92,8 +94,77 @@ func TestReap(t *testing.T) {
 		t.Errorf("got audit log %s, %v, want two removals", log, err)
 	}
 	again, err := w.box.Reap(t.Context(), w.host, plan)
-	if !errors.Is(err, sandboxer.ErrRemains) || row(again, string(dead)) != "skipped gone" {
+	if err != nil || row(again, string(dead)) != "skipped gone" || row(again, "fake99") != "skipped gone" {
 		t.Errorf("again: got %+v, %v, want both gone", again.Items, err)
+	}
+}
+
+// Metadata that cannot be read condemns nothing; a destroy by id is enough.
+func TestReapKeepsCorrupt(t *testing.T) {
+	w := newWorld(t, dummy{})
+	id := w.create(shortLived())
+	if err := os.WriteFile(w.home+"/root/"+string(id)+"/.sandboxer/meta.json", []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan := w.plan(young)
+	at := slices.IndexFunc(plan.Kept, func(s sandboxer.StaleSandbox) bool { return s.Ref == string(id) })
+	if len(plan.Candidates) != 0 || at < 0 || plan.Kept[at].Class != sandboxer.Corrupt {
+		t.Fatalf("got %+v to go and %+v to stay, want it kept as corrupt", plan.Candidates, plan.Kept)
+	}
+	if _, err := w.box.Destroy(t.Context(), w.host, id); err != nil {
+		t.Error(err)
+	}
+	w.empty("after the destroy")
+}
+
+// A latecomer collector sees, once a sandbox is gone, something that was
+// started with its labels meanwhile, and what bore them before.
+type latecomer struct {
+	sandboxer.Collector
+	id   sandboxer.ID
+	late bool
+}
+
+func (c *latecomer) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.CollectOptions) (sandboxer.Observation, error) {
+	obs, err := c.Collector.Collect(ctx, host, opts)
+	refs := []string{"copy"}
+	if obs.Inventory.Find(c.id) == nil && c.late {
+		refs = append(refs, "late")
+	}
+	for _, ref := range refs {
+		obs.Inventory.Leftovers = append(obs.Inventory.Leftovers,
+			sandboxer.Resource{Engine: "docker", Kind: sandboxer.KindContainer, Ref: ref, SandboxID: &c.id})
+	}
+	return obs, err
+}
+
+// What comes while a sandbox goes is no removal of all of it.
+func TestReapSeesWhatComesLate(t *testing.T) {
+	for late, want := range map[bool]string{true: "failed still_there", false: "removed"} {
+		w := newWorld(t, dummy{})
+		id := w.create(shortLived())
+		plan := w.plan(young)
+		w.box.Collector = &latecomer{w.box.Collector, id, late}
+		result, err := w.box.Reap(t.Context(), w.host, plan)
+		if got := row(result, string(id)); got != want || (err != nil) != late {
+			t.Errorf("late %v: got %s, %v, want %s", late, got, err, want)
+		}
+		if late && !slices.Equal(result.Items[0].Remains, []string{"container late its labels name it"}) {
+			t.Errorf("got %q, want the latecomer", result.Items[0].Remains)
+		}
+	}
+}
+
+// The guards count what is here and the user's own.
+func TestReapPlanCountsItsOwn(t *testing.T) {
+	obs := live(time.Hour)
+	away, theirs := obs.Inventory.Sandboxes[0], obs.Inventory.Sandboxes[0]
+	away.Metadata, away.Registry = sandboxer.RecordMissing, sandboxer.RecordForeign
+	away.Evidence.Record = &sandboxer.Record{Root: "/elsewhere"}
+	theirs.Metadata = sandboxer.RecordForeign
+	obs.Inventory.Sandboxes = append(obs.Inventory.Sandboxes, away, theirs)
+	if plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, sandboxer.StalePolicy{})); plan.SandboxesCount != 1 {
+		t.Errorf("got %d sandboxes, want 1", plan.SandboxesCount)
 	}
 }
 

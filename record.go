@@ -99,6 +99,16 @@ type RecordedRef struct {
 	Ref  string       `json:"ref"`
 }
 
+// isAnother reports whether a directory that is there is not the one that the
+// record is about. Numbers of devices may change at a boot.
+func (r *Record) isAnother(dir DirFacts, now HostSnapshot) bool {
+	if !dir.Present || r.Inode == 0 { // not recorded yet
+		return false
+	}
+	sameBoot := deref(now.Identity.BootID) == r.BootID
+	return dir.Inode != r.Inode || sameBoot && dir.Device != r.Device
+}
+
 // otherEngine reports whether the engine that answers under the name of r's is
 // another one, and where that keeps its things: root's podman is not a user's.
 func (r *Record) otherEngine(snap HostSnapshot) (root string, other bool) {

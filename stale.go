@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,6 +48,8 @@ const (
 	BlockRootUntrusted = "root_untrusted"
 	BlockIncomplete    = "records_incomplete" // not all records were read: it may have one
 	BlockExcepted      = "excepted"           // left out by whoever made the plan
+	BlockDirChanged    = "dir_changed"        // not the directory that was made for it
+	BlockInUse         = "in_use"             // a compose project was started from it
 )
 
 // blockWords are the codes for a person.
@@ -64,6 +67,8 @@ var blockWords = map[string]string{
 	BlockRootUntrusted: "the root cannot be trusted",
 	BlockIncomplete:    "not all records could be read",
 	BlockExcepted:      "it was left out",
+	BlockDirChanged:    "its directory is not the one that was made for it",
+	BlockInUse:         "a compose project was started from it",
 }
 
 // BlockReasons returns codes of StaleSandbox.BlockedBy in words; a code that it
@@ -201,6 +206,12 @@ func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
 			row.BlockedBy = append(row.BlockedBy, BlockLockUnknown)
 		}
 	}
+	switch dir := s.Evidence.Dir; {
+	case dir.Present && !dir.IsDir:
+		row.BlockedBy = append(row.BlockedBy, BlockNotDir)
+	case s.Evidence.Record.isAnother(dir, f.obs.Snapshot):
+		row.BlockedBy = append(row.BlockedBy, BlockDirChanged)
+	}
 	row.BlockedBy = append(row.BlockedBy, f.floors(class, age)...)
 	return row, true
 }
@@ -212,6 +223,9 @@ func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, strin
 	if class, detail := untrusted(s); class != "" {
 		return class, detail
 	}
+	if s.Metadata == RecordCorrupt { // enough for a destroy that was asked for by id
+		return Corrupt, "its metadata cannot be read; its registry record can"
+	}
 	rec := s.Evidence.Record
 	if s.Locked != nil && *s.Locked {
 		return "", "" // an operation is at it right now
@@ -219,8 +233,8 @@ func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, strin
 	if rec.Op != nil || rec.State == StateDestroying || rec.State == StateProvisioning {
 		return f.interrupted(s, rec)
 	}
-	if source := f.obs.Inventory.Source(string(rec.Engine)); rec.Engine != EngineProcess && !source.Complete() {
-		return Undecided, fmt.Sprintf("engine %s: %s", rec.Engine, source.Status)
+	if why := f.silent(rec.Engine); why != "" {
+		return Undecided, fmt.Sprintf("engine %s: %s", rec.Engine, why)
 	}
 	if root, other := rec.otherEngine(f.obs.Snapshot); other {
 		return Undecided, fmt.Sprintf("it is with the %s of %s, and that of %s answered", rec.Engine, rec.EngineRoot, root)
@@ -239,6 +253,23 @@ func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, strin
 		return Aged, "not active since " + s.LastActiveAt.Format(time.RFC3339)
 	}
 	return "", ""
+}
+
+// silent says why an engine told nothing of a sandbox that it is recorded to
+// have, or "". One that is gone from the host told nothing: what it holds may
+// run on.
+func (f *staleFinder) silent(engine Engine) string {
+	if engine == EngineProcess {
+		return ""
+	}
+	source := f.obs.Inventory.Source(string(engine))
+	if info := f.obs.Snapshot.Engine(engine); source.Complete() && info != nil && info.Status == EngineAbsent {
+		return "it is not on the host any more"
+	}
+	if source.Complete() {
+		return ""
+	}
+	return source.Status
 }
 
 // untrusted returns the class of a sandbox whose records prove nothing.
@@ -308,6 +339,9 @@ func (f *staleFinder) directory(d Directory) StaleSandbox {
 	if d.Kind != "directory" {
 		row.BlockedBy = append(row.BlockedBy, BlockNotDir)
 	}
+	if slices.ContainsFunc(f.obs.Inventory.ComposeProjects, func(p ComposeProject) bool { return p.WorkingDir != nil && within(*p.WorkingDir, d.Path) }) {
+		row.BlockedBy = append(row.BlockedBy, BlockInUse)
+	}
 	if f.obs.Inventory.recordsComplete() != nil {
 		row.BlockedBy = append(row.BlockedBy, BlockIncomplete)
 	}
@@ -319,7 +353,10 @@ func (f *staleFinder) directory(d Directory) StaleSandbox {
 func (f *staleFinder) leftovers() []StaleSandbox {
 	count := map[ID]int64{}
 	for _, r := range f.obs.Inventory.Leftovers {
-		if r.SandboxID != nil {
+		if r.SandboxID == nil {
+			continue
+		}
+		if s := f.obs.Inventory.withID(*r.SandboxID); s == nil || !f.elsewhere(*s) {
 			count[*r.SandboxID]++
 		}
 	}
@@ -380,6 +417,9 @@ func (f *staleFinder) clockInDoubt() bool {
 	offset := f.obs.Snapshot.ClockOffsetMS
 	return offset != nil && time.Duration(max(*offset, -*offset))*time.Millisecond > MaxClockOffset
 }
+
+// within reports whether a path is dir or below it.
+func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 func seconds(d *time.Duration) *float64 {
 	if d == nil {

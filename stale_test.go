@@ -2,6 +2,7 @@ package sandboxer_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,6 +167,51 @@ func TestFindStaleListsDirectories(t *testing.T) {
 	}
 }
 
+// An engine that is not on the host any more tells nothing of what it held.
+func TestFindStaleWithoutTheEngine(t *testing.T) {
+	for status, want := range map[sandboxer.EngineState]sandboxer.StaleClass{
+		sandboxer.EngineAbsent: sandboxer.Undecided, sandboxer.EngineUnused: sandboxer.OrphanDir,
+	} {
+		obs := live(2 * time.Hour)
+		obs.Inventory.Sources[0].Status = sandboxer.SourceAbsent
+		obs.Inventory.Sandboxes[0].Resources = nil
+		obs.Snapshot.Engines = []sandboxer.EngineInfo{{Name: "docker", Status: status}}
+		if got := sandboxer.FindStale(obs, sandboxer.StalePolicy{}).StaleCandidates; len(got) != 1 || got[0].Class != want {
+			t.Errorf("docker %s: got %+v, want %s", status, got, want)
+		}
+	}
+}
+
+// A list says of nothing that it would go which a look has shown will not.
+func TestFindStaleBlocks(t *testing.T) {
+	expired := noon.Add(-time.Hour)
+	for block, dir := range map[string]sandboxer.DirFacts{
+		sandboxer.BlockNotDir:     {Present: true, Inode: 7},
+		sandboxer.BlockDirChanged: {Present: true, IsDir: true, Inode: 8},
+		"":                        {Present: true, IsDir: true, Inode: 7},
+	} {
+		obs := live(2 * time.Hour)
+		s := &obs.Inventory.Sandboxes[0]
+		s.ExpiresAt, s.Evidence.Dir, s.Evidence.Record.Inode = &expired, dir, 7
+		got := sandboxer.FindStale(obs, sandboxer.StalePolicy{}).StaleCandidates
+		if len(got) != 1 || strings.Join(got[0].BlockedBy, ",") != block {
+			t.Errorf("%+v: got %+v, want it blocked by %q", dir, got, block)
+		}
+	}
+	obs := live(time.Hour)
+	below := "/root/fake99/web"
+	obs.Inventory.ComposeProjects = []sandboxer.ComposeProject{{Name: "web", WorkingDir: &below}}
+	obs.Inventory.Directories = []sandboxer.Directory{
+		{Name: "fake99", Path: "/root/fake99", Kind: "directory", Own: true, ValidID: true, LastChange: &expired},
+		{Name: "fake9", Path: "/root/fake9", Kind: "directory", Own: true, ValidID: true, LastChange: &expired},
+	}
+	for _, row := range sandboxer.FindStale(obs, young).StaleCandidates {
+		if got := slices.Contains(row.BlockedBy, sandboxer.BlockInUse); got != (row.Ref == "fake99") {
+			t.Errorf("%s: got blocked by %q", row.Ref, row.BlockedBy)
+		}
+	}
+}
+
 func TestFindStaleLeftovers(t *testing.T) {
 	id := sandboxer.ID("canary-gone00")
 	obs := live(time.Hour)
@@ -177,5 +223,12 @@ func TestFindStaleLeftovers(t *testing.T) {
 	if len(got) != 1 || got[0].Class != sandboxer.OrphanProject || got[0].Resources != 2 ||
 		!slices.Contains(got[0].BlockedBy, sandboxer.BlockNoRegistry) {
 		t.Errorf("got %+v, want one orphan_project of 2 resources that no registry record proves", got)
+	}
+	obs.Inventory.Sandboxes = append(obs.Inventory.Sandboxes, sandboxer.Sandbox{
+		SandboxID: id, Metadata: sandboxer.RecordMissing, Registry: sandboxer.RecordForeign,
+		Evidence: sandboxer.Evidence{Record: &sandboxer.Record{Root: "/elsewhere"}},
+	})
+	if got := sandboxer.FindStale(obs, sandboxer.StalePolicy{}).StaleCandidates; len(got) != 0 {
+		t.Errorf("got %+v, want nothing: it lives in another root", got)
 	}
 }

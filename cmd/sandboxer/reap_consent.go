@@ -10,6 +10,20 @@ import (
 	"github.com/tegwick/sand-boxer"
 )
 
+// listText shows a person what a plan is about: last what goes, for the first
+// lines may be off the screen.
+func (a *app) listText(doc sandboxer.ReapPlanDocument) error {
+	var list bytes.Buffer
+	p := newPage(&list, columns(a.err.w))
+	keptText(p, doc.Kept)
+	goesText(p, doc)
+	if err := p.flush(); err != nil {
+		return err
+	}
+	a.err.printf("%s", list.String())
+	return nil
+}
+
 // consent shows a person the list and asks. A script has said what it wants by
 // --apply: where nobody can answer, nobody is asked.
 func (a *app) consent(ctx context.Context, doc sandboxer.ReapPlanDocument, f *reapFlags) error {
@@ -18,16 +32,11 @@ func (a *app) consent(ctx context.Context, doc sandboxer.ReapPlanDocument, f *re
 	if !in || !out || f.yes || len(doc.Candidates) == 0 {
 		return nil
 	}
-	var list bytes.Buffer
-	p := newPage(&list, columns(a.err.w))
-	goesText(p, doc)
-	keptText(p, doc.Kept)
-	if err := p.flush(); err != nil {
+	if err := a.listText(doc); err != nil {
 		return err
 	}
-	a.err.printf("%s", list.String())
-	a.err.printf("Remove %s from %s? This cannot be undone. [y/N]",
-		plural(len(doc.Candidates), "thing", "things"), hostName(doc.Host))
+	a.err.printf("Remove %s from %s, below %s? This cannot be undone. [y/N]",
+		plural(len(doc.Candidates), "thing", "things"), hostName(doc.Host), doc.Root)
 	said := make(chan string, 1)
 	go func() { // abandoned where ctx ends first: the program ends then, too
 		answer, _ := bufio.NewReader(a.in).ReadString('\n')

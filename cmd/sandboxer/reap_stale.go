@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -101,15 +102,19 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 		return err
 	}
 	for _, ref := range f.kept {
-		if !names(obs.Inventory, ref) {
-			a.err.printf("sandboxer: --except %s: nothing on %s has that id or name", ref, s.host.Name())
+		if names(obs.Inventory, ref) {
+			continue
 		}
+		if f.apply {
+			return fmt.Errorf("--except %s: nothing on %s has that id or name; nothing was removed: %w", ref, s.host.Name(), sandboxer.ErrNotFound)
+		}
+		a.err.printf("sandboxer: --except %s: nothing on %s has that id or name", ref, s.host.Name())
 	}
 	if !f.apply {
 		return a.answer(doc, func(p *page) { planText(p, doc, a.applyCommand(doc, f)) })
 	}
 	if err := plan.Guard(); err != nil {
-		return err
+		return errors.Join(err, a.listText(doc))
 	}
 	if err := a.consent(ctx, doc, f); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/engine"
@@ -49,8 +50,10 @@ func (a *app) applyCommand(doc sandboxer.ReapPlanDocument, f *reapFlags) string 
 	add("--root", a.settings.root)
 	add("--ssh-config", a.settings.sshConfig)
 	words = append(words, "reap-stale", "--apply")
-	if f.policy.OlderThan != 0 {
+	if age := f.policy.OlderThan; age != 0 && age%time.Hour == 0 {
 		add("--older-than", f.olderThan.String())
+	} else if age != 0 {
+		add("--older-than", age.String())
 	}
 	if f.unclaimed {
 		words = append(words, "--include-unclaimed")
@@ -61,7 +64,9 @@ func (a *app) applyCommand(doc sandboxer.ReapPlanDocument, f *reapFlags) string 
 	for _, id := range f.kept {
 		add("--except", string(id))
 	}
-	if doc.Guard() != nil {
+	unbounded := doc.ReapPlan
+	unbounded.Max = 0
+	if unbounded.Guard() != nil {
 		add("--max", fmt.Sprint(len(doc.Candidates)))
 	}
 	return strings.Join(words, " ")
@@ -99,7 +104,11 @@ func holds(c sandboxer.ReapCandidate) string {
 		}
 		parts = append(parts, plural(counts[kind], kind, many))
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) > 0:
+	case c.Class == sandboxer.OrphanProject:
+		return "its record only"
+	default:
 		return "directory only"
 	}
 	return strings.Join(parts, ", ")
