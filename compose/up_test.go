@@ -299,6 +299,8 @@ func TestUpRefuses(t *testing.T) {
 		"no services":  func(s *sandboxer.Spec) { s.Compose.Services = nil },
 		"service name": func(s *sandboxer.Spec) { s.Compose.Services = []string{"a b"} },
 		"build name":   func(s *sandboxer.Spec) { s.Compose.Builds = []string{"-x"} },
+		"volume name":  func(s *sandboxer.Spec) { s.Compose.Volumes = []string{".."} },
+		"network name": func(s *sandboxer.Spec) { s.Compose.Networks = []string{"a,b"} },
 		"both images":  func(s *sandboxer.Spec) { s.Compose.Rootfs, s.Compose.Builds = "x", []string{"web"} },
 		"file":         func(s *sandboxer.Spec) { s.Compose.File = "../compose.yaml" },
 		"ready file":   func(s *sandboxer.Spec) { s.ReadyFile = "/etc/passwd" },

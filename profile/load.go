@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/interpolation"
@@ -104,7 +105,7 @@ func load(ctx context.Context, path string) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	project, err := p.read(ctx, env)
+	project, err := p.read(ctx, env, &found)
 	if err != nil {
 		return nil, err
 	}
@@ -112,16 +113,17 @@ func load(ctx context.Context, path string) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{project: project, tree: files, found: &found, root: p.Dir, env: env}
+	own := filepath.Base(p.File)
+	if own != composeFile { // what is not uploaded must not be found there
+		files = files.without(own)
+	}
+	w := &writer{project: project, tree: files, found: &found, root: p.Dir, own: own, env: env}
 	p.otherFiles(&found)
 	if err := w.write(); err != nil {
 		return nil, err
 	}
 	p.Compose, p.Services, p.Findings = w.file, w.services, found.sorted()
 	upload := w.upload()
-	if rel, ok := within(p.Dir, p.File); ok && rel != composeFile {
-		upload = upload.without(rel)
-	}
 	p.Files, p.Bytes = upload.count()
 	p.spec = sandboxer.Spec{
 		Profile: p.Name,
@@ -180,11 +182,18 @@ func firstComment(data []byte) string {
 func readEnv(dir string, found *findings) (types.Mapping, error) {
 	env := types.Mapping{}
 	file := filepath.Join(dir, dotEnv)
-	data, err := readPlain(file)
+	real, err := filepath.EvalSymlinks(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return env, nil
 	} else if err != nil {
 		return nil, err
+	}
+	data, err := readPlain(real)
+	if err != nil {
+		return nil, err
+	}
+	if _, inside := within(dir, real); !inside {
+		found.refuse("outside_file", "", ".env is a link to a file outside the profile's directory")
 	}
 	values, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -195,6 +204,9 @@ func readEnv(dir string, found *findings) (types.Mapping, error) {
 		if reserved(name) {
 			left = append(left, name)
 			continue
+		}
+		if !utf8.ValidString(name + value) {
+			found.fail("environment", "", ".env: the value of %q is no text in UTF-8", name)
 		}
 		env[name] = value
 	}
@@ -215,7 +227,7 @@ func reserved(variable string) bool {
 }
 
 // read loads the compose file with all it refers to.
-func (p *Profile) read(ctx context.Context, env types.Mapping) (project *types.Project, err error) {
+func (p *Profile) read(ctx context.Context, env types.Mapping, found *findings) (project *types.Project, err error) {
 	lookup := func(name string) (string, bool) {
 		if name == "COMPOSE_PROJECT_NAME" {
 			return placeholder("SANDBOXER_ID"), true
@@ -226,7 +238,7 @@ func (p *Profile) read(ctx context.Context, env types.Mapping) (project *types.P
 		value, ok := env[name]
 		return value, ok
 	}
-	s := &sources{root: p.Dir, lookup: lookup, seen: map[string]bool{}}
+	s := &sources{root: p.Dir, lookup: lookup, seen: map[string]bool{}, found: found}
 	if err := s.look(p.File, p.Dir); err != nil {
 		return nil, err
 	}

@@ -6,9 +6,11 @@ import (
 	"flag"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/profile"
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -126,6 +129,64 @@ func TestFileReplaced(t *testing.T) {
 		}
 		if data, err := fs.ReadFile(files, "file"); err == nil {
 			t.Errorf("got %q, want an error", data)
+		}
+	}
+}
+
+// asNobody runs this test once more as a user who may not read everything. It
+// reports whether the caller is root, and so has nothing more to do.
+func asNobody(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return false
+	}
+	dir := lab.OpenDir(t)
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/test", program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(dir+"/test", "-test.run=^"+t.Name()+"$")
+	cmd.Dir, cmd.Env = dir, []string{"HOME=/nonexistent", "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("as another user: %v\n%s", err, out)
+	}
+	return true
+}
+
+// A file that could not be uploaded is found before a create.
+func TestFilesNotToUpload(t *testing.T) {
+	if asNobody(t) {
+		return
+	}
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		want profile.Code
+	}{
+		{"secret", 0, "unreadable_file"},
+		{"\xff", 0o644, "file_name"},
+	} {
+		dir := directory(t, service())
+		if err := os.WriteFile(filepath.Join(dir, c.name), []byte("x"), c.mode); err != nil {
+			t.Fatal(err)
+		}
+		p := load(t, dir)
+		if len(p.Findings) != 1 || p.Findings[0].Code != c.want || p.Findings[0].Level != profile.Error {
+			t.Errorf("%q: got %v, want one error %s", c.name, p.Findings, c.want)
+		}
+	}
+}
+
+// podman-compose 1.0.3 takes whole seconds.
+func TestStopGracePeriod(t *testing.T) {
+	for text, want := range map[string]string{"1500ms": "2s", "3s": "3s", "1m0.1s": "1m1s"} {
+		p := load(t, directory(t, service("stop_grace_period: "+text)))
+		if !strings.Contains(string(p.Compose), `"stop_grace_period": "`+want+`"`) {
+			t.Errorf("%s: got %s, want %s", text, p.Compose, want)
 		}
 	}
 }

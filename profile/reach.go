@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,8 +51,15 @@ func (w *writer) attach(s *types.ServiceConfig, o object) {
 	setList(o, "dns_opt", s.DNSOpts)
 	setList(o, "dns_search", []string(s.DNSSearch))
 	setList(o, "extra_hosts", sorted(s.ExtraHosts.AsList(":")))
+	for _, text := range s.Expose {
+		if !exposed.MatchString(text) {
+			w.found.fail("expose", s.Name, "expose %q: want a port or a range of them, with /tcp, /udp or /sctp or without", text)
+		}
+	}
 	setList(o, "expose", []string(s.Expose))
 }
+
+var exposed = regexp.MustCompile(`^[0-9]+(-[0-9]+)?(/(tcp|udp|sctp))?$`)
 
 // ports writes what is published.
 func (w *writer) ports(s *types.ServiceConfig, o object, short *Service) {
@@ -77,9 +85,13 @@ func (w *writer) ports(s *types.ServiceConfig, o object, short *Service) {
 		case published != "":
 			text = published + ":" + text
 		}
-		protocol := p.Protocol
-		if protocol == "" {
+		protocol := strings.ToLower(p.Protocol)
+		switch protocol {
+		case "tcp", "udp", "sctp":
+		case "":
 			protocol = "tcp"
+		default:
+			w.found.fail("port_protocol", s.Name, "port %d: protocol %q is none of tcp, udp and sctp", p.Target, p.Protocol)
 		}
 		short.Ports = append(short.Ports, text+"/"+protocol)
 		if protocol != "tcp" {
@@ -89,6 +101,9 @@ func (w *writer) ports(s *types.ServiceConfig, o object, short *Service) {
 	}
 	setList(o, "ports", all)
 }
+
+// drive is what tools take for a path of Windows, in the short form of a mount.
+var drive = regexp.MustCompile(`^[a-zA-Z]:/`)
 
 // mounts writes volumes, directories of the profile, and what else is mounted.
 func (w *writer) mounts(s *types.ServiceConfig, o object, short *Service) {
@@ -112,12 +127,16 @@ func (w *writer) mounts(s *types.ServiceConfig, o object, short *Service) {
 		options := w.mountOptions(s.Name, v)
 		switch v.Type {
 		case types.VolumeTypeVolume:
+			if drive.MatchString(strings.TrimPrefix(v.Source+":"+v.Target, ":")) {
+				w.found.fail("mount", s.Name, "mount of %q at %q: a volume of one letter reads as a drive: give it a longer name", v.Source, v.Target)
+				continue
+			}
 			if v.Source == "" {
 				v.Source = w.anonymous(s.Name)
 			}
 			add(v.Source, v.Target, options)
 		case types.VolumeTypeBind:
-			if source, ok := w.bind(s.Name, "volumes:", v.Source); ok {
+			if source, ok := w.bind(s.Name, "volumes:", v.Source, !v.ReadOnly); ok {
 				add(source, v.Target, options)
 			}
 		case types.VolumeTypeTmpfs:
@@ -159,6 +178,9 @@ func (w *writer) mountOptions(service string, v types.ServiceVolumeConfig) strin
 			w.found.warn("ignored_key", service, "mount at %q: selinux and recursive are left out, as not every tool knows them", v.Target)
 		}
 	}
+	if v.Consistency != "" {
+		w.found.warn("ignored_key", service, "mount at %q: consistency is left out, as not every tool knows it", v.Target)
+	}
 	if v.Volume != nil && v.Volume.Subpath != "" {
 		w.found.fail("unsupported_key", service, "mount at %q: subpath is not supported", v.Target)
 	}
@@ -185,21 +207,33 @@ func tmpfsMount(v types.ServiceVolumeConfig) string {
 // bind returns the source of a bind mount as it is on the host. One of the
 // profile that is not there is made as an empty directory: left to the engine,
 // it would be root's, and in the way of whoever removes the sandbox.
-func (w *writer) bind(service, what, name string) (string, bool) {
+func (w *writer) bind(service, what, name string, writable bool) (string, bool) {
 	rel, isLocal, ok := w.local(service, what, name)
 	if !ok {
 		return "", false
 	}
 	if !isLocal {
 		w.hostPath(service, what, name)
+		w.binds = append(w.binds, bindMount{service, what, path.Clean(name), writable})
 		return path.Clean(name), true
 	}
-	if strings.HasPrefix(rel, ".sandboxer") {
+	switch {
+	case literal(rel) != strings.ReplaceAll(rel, "$", "$$"): // it could mean what another mount names otherwise
+		w.found.fail("mount", service, "%s %q: variables of the host are not supported in a path of the profile", what, literal(name))
+		return "", false
+	case strings.HasPrefix(rel, ".sandboxer"):
 		w.found.fail("reserved_name", service, "%s %q: names beginning with .sandboxer are reserved", what, name)
 		return "", false
+	case rel == ".":
+		w.found.fail("reserved_name", service, "%s %q: the whole directory holds the sandbox's own record: mount a subdirectory", what, name)
+		return "", false
+	case rel == composeFile || rel == w.own:
+		w.found.fail("mount", service, "%s %q: the compose file is not uploaded as it is here, and cannot be mounted", what, name)
+		return "", false
 	}
+	w.binds = append(w.binds, bindMount{service, what, rel, writable})
 	if rel == dotEnv {
-		w.mountEnv(service)
+		w.mountEnv(service, writable)
 	} else if _, there := w.tree.has(rel); !there {
 		w.missing(service, what, rel)
 	}
@@ -219,7 +253,10 @@ func (w *writer) missing(service, what, rel string) {
 
 // mountEnv uploads .env after all, as a container reads it. podman-compose
 // reads it too, whatever it is told, and before anything else.
-func (w *writer) mountEnv(service string) {
+func (w *writer) mountEnv(service string, writable bool) {
+	if writable {
+		w.found.fail("env_mounted", service, ".env is mounted writable: the compose tool would read at the next start what a container wrote there: mount it read-only")
+	}
 	data, err := readPlain(path.Join(w.root, dotEnv))
 	if err != nil {
 		w.missing(service, "volumes:", dotEnv)
@@ -244,12 +281,13 @@ func (w *writer) fileMounts(s *types.ServiceConfig, add func(source, target, opt
 		case file == "":
 			w.found.fail("secret_source", s.Name, "%s %q: only those from a file are supported", kind, name)
 		default:
-			if source, ok := w.bind(s.Name, kind, file); ok {
+			if source, ok := w.bind(s.Name, kind, file, false); ok {
 				add(source, path.Clean(target), "ro")
 			}
 		}
 	}
 	for _, ref := range s.Secrets {
+		w.fileOwner(s.Name, "secret", types.FileReferenceConfig(ref))
 		def, target := w.project.Secrets[ref.Source], ref.Target
 		if target == "" {
 			target = ref.Source
@@ -260,11 +298,18 @@ func (w *writer) fileMounts(s *types.ServiceConfig, add func(source, target, opt
 		mount("secret", ref.Source, def.File, target, bool(def.External))
 	}
 	for _, ref := range s.Configs {
+		w.fileOwner(s.Name, "config", types.FileReferenceConfig(ref))
 		def, target := w.project.Configs[ref.Source], ref.Target
 		if target == "" {
 			target = "/" + ref.Source
 		}
 		mount("config", ref.Source, def.File, target, bool(def.External))
+	}
+}
+
+func (w *writer) fileOwner(service, kind string, ref types.FileReferenceConfig) {
+	if ref.UID != "" || ref.GID != "" || ref.Mode != nil {
+		w.found.warn("ignored_key", service, "%s %q: uid, gid and mode are left out: it has those of the file", kind, ref.Source)
 	}
 }
 

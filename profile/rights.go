@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 var ordinaryCaps = strings.Fields(`AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW
 	SETFCAP SETGID SETPCAP SETUID SYS_CHROOT`)
 
+// capability is the form of a name. podman takes a comma for the end of it.
+var capability = regexp.MustCompile(`^[A-Za-z_]+$`)
+
 // rights writes what a container may do to the host.
 func (w *writer) rights(s *types.ServiceConfig, o object) {
 	if s.Privileged {
@@ -22,6 +26,11 @@ func (w *writer) rights(s *types.ServiceConfig, o object) {
 	for _, name := range s.CapAdd {
 		if !slices.Contains(ordinaryCaps, strings.TrimPrefix(strings.ToUpper(name), "CAP_")) {
 			w.found.refuse("cap_add", s.Name, "cap_add %q", name)
+		}
+	}
+	for _, name := range slices.Concat(s.CapAdd, s.CapDrop) {
+		if !capability.MatchString(name) {
+			w.found.fail("capability", s.Name, "%q is no name of a capability", name)
 		}
 	}
 	setList(o, "cap_add", s.CapAdd)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/types"
 )
@@ -163,7 +165,7 @@ func (w *writer) environment(s *types.ServiceConfig, o object) {
 		switch {
 		case value == nil:
 			w.found.fail("undefined_variable", s.Name, "environment: %q has no value: give it one, or set it in .env of the profile", name)
-		case name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(*value, 0):
+		case name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(*value, 0), !utf8.ValidString(name + *value):
 			w.found.fail("environment", s.Name, "environment: %q cannot be the name or value of a variable", name)
 		default:
 			out[name] = *value
@@ -193,16 +195,13 @@ func (w *writer) process(s *types.ServiceConfig, o object) {
 		o["init"] = *s.Init
 	}
 	if s.StopGracePeriod != nil {
-		o["stop_grace_period"] = s.StopGracePeriod.String()
+		// Up to whole seconds: podman-compose takes no fraction.
+		whole := (time.Duration(*s.StopGracePeriod) + time.Second - 1).Truncate(time.Second)
+		o["stop_grace_period"] = types.Duration(whole).String()
 	}
 	w.restart(s, o)
 	if l := s.Logging; l != nil {
-		logging := object{}
-		set(logging, "driver", l.Driver)
-		if len(l.Options) > 0 {
-			logging["options"] = map[string]string(l.Options)
-		}
-		o["logging"] = logging
+		o["logging"] = w.logging(s.Name, l)
 	}
 	if h := s.HealthCheck; h != nil {
 		o["healthcheck"] = w.healthcheck(s.Name, h)

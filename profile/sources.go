@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -22,6 +24,7 @@ type sources struct {
 	root   string // absolute, without symbolic links
 	lookup func(string) (string, bool)
 	seen   map[string]bool
+	found  *findings
 }
 
 // maxSources bounds how many files one profile is made of.
@@ -53,7 +56,9 @@ func (s *sources) look(file, base string) error {
 		if err := s.includes(doc.Include, file, base); err != nil {
 			return err
 		}
-		for _, service := range doc.Services {
+		for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
+			service := doc.Services[name]
+			s.mountOptions(name, service.Volumes)
 			if err := s.extends(service.Extends, file); err != nil {
 				return err
 			}
@@ -66,6 +71,7 @@ type sourceDoc struct {
 	Include  []any `yaml:"include"`
 	Services map[string]struct {
 		Extends any `yaml:"extends"`
+		Volumes any `yaml:"volumes"`
 	} `yaml:"services"`
 }
 
@@ -117,12 +123,46 @@ func (s *sources) extends(entry any, file string) error {
 	return s.look(path, filepath.Dir(path))
 }
 
+// knownOptions are those of the short form of a mount that the loader heeds.
+// It drops others in silence.
+var knownOptions = strings.Fields("ro rw nocopy z Z private rprivate shared rshared slave rslave")
+
+// mountOptions says which options of mounts are dropped.
+func (s *sources) mountOptions(service string, volumes any) {
+	list, _ := volumes.([]any)
+	for _, entry := range list {
+		text, _ := entry.(string)
+		text, err := interpolate(text, s.lookup)
+		if err != nil {
+			continue // the loader says it better
+		}
+		parts := strings.Split(text, ":")
+		options := parts[len(parts)-1]
+		if len(parts) < 3 || strings.HasPrefix(options, "/") {
+			continue
+		}
+		for _, option := range strings.Split(options, ",") {
+			if !slices.Contains(knownOptions, option) {
+				s.found.warn("ignored_key", service, "mount %q: option %q is left out, as not every tool knows it", literal(text), option)
+			}
+		}
+	}
+}
+
 // dotEnv checks the .env that an included file has beside it.
 func (s *sources) dotEnv(dir string) error {
-	_, err := readPlain(filepath.Join(dir, dotEnv))
+	file := filepath.Join(dir, dotEnv)
+	real, err := filepath.EvalSymlinks(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	if _, ok := within(s.root, real); !ok {
+		return fmt.Errorf("%s: %w", file, errOutside)
+	}
+	_, err = readPlain(real)
 	return err
 }
 

@@ -61,6 +61,9 @@ func scan(dir string, found *findings) (*tree, error) {
 			return skip(d)
 		case len(t.nodes) >= mostFiles:
 			return fmt.Errorf("%q holds more than %d files: this is no profile", dir, mostFiles)
+		case !fs.ValidPath(name):
+			found.fail("file_name", "", "%q is a file name that is no text in UTF-8", name)
+			return skip(d)
 		case strings.HasPrefix(name, ".sandboxer"):
 			found.fail("reserved_name", "", "%q: names beginning with .sandboxer are reserved", name)
 			return skip(d)
@@ -104,6 +107,14 @@ func (t *tree) take(root *os.Root, name string, d fs.DirEntry, found *findings) 
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		found.fail("special_file", "", "%q is neither a file nor a directory", name)
 		return nil
+	}
+	if info.Mode().IsRegular() {
+		f, err := root.Open(name) // or a create would fail half-way
+		if err != nil {
+			found.fail("unreadable_file", "", "%q cannot be read: %v", name, errors.Unwrap(err))
+			return nil
+		}
+		f.Close()
 	}
 	n := &node{name: path.Base(name), mode: info.Mode() & (fs.ModeDir | fs.ModePerm)}
 	if !info.IsDir() {

@@ -31,6 +31,8 @@ type writer struct {
 	file     []byte
 	services []Service
 	spec     sandboxer.Compose
+	own      string            // name of the compose file in the profile
+	binds    []bindMount       // of all services
 	built    map[string]string // service that builds it, by name of the image
 	extra    map[string][]byte // files to be uploaded that the tree does not have; nil is a directory
 }
@@ -85,6 +87,7 @@ func (w *writer) write() error {
 	if volumes := w.volumes(); len(volumes) > 0 {
 		doc["volumes"] = volumes
 	}
+	w.nested()
 	w.topLevel()
 	var err error
 	w.file, err = encode(doc)
@@ -194,6 +197,9 @@ func (w *writer) networks() object {
 				o["driver_opts"] = map[string]string(n.DriverOpts)
 			}
 			set(o, "internal", n.Internal)
+			if n.Attachable {
+				w.found.warn("ignored_key", "", "network %q: attachable is for a swarm, and left out", name)
+			}
 			if n.EnableIPv6 != nil || n.EnableIPv4 != nil {
 				w.found.warn("ignored_key", "", "network %q: enable_ipv4 and enable_ipv6 are left out, as not every tool knows them", name)
 			}
@@ -256,8 +262,18 @@ func (w *writer) volumes() object {
 			if len(v.DriverOpts) > 0 {
 				o["driver_opts"] = map[string]string(v.DriverOpts)
 			}
+			for _, key := range slices.Sorted(maps.Keys(v.Labels)) {
+				if strings.ContainsAny(key+v.Labels[key], ",\"") {
+					w.found.fail("volume_label", "", "volume %q: label %q: podman takes neither commas nor double quotes in labels of volumes", name, key)
+				}
+			}
 			if device := v.DriverOpts["device"]; device != "" && !strings.HasPrefix(device, ":") && v.DriverOpts["type"] != "tmpfs" {
-				w.hostPath("", fmt.Sprintf("volume %q: device", name), device)
+				if climbs(device) {
+					w.found.fail("outside_path", "", "volume %q: device %q: \"..\" is not supported", name, device)
+				}
+				what := fmt.Sprintf("volume %q: device", name)
+				w.hostPath("", what, device)
+				w.binds = append(w.binds, bindMount{"", what, path.Clean(device), true})
 			}
 			w.labels("", fmt.Sprintf("volume %q", name), v.Labels, o)
 		}
@@ -266,9 +282,21 @@ func (w *writer) volumes() object {
 	return all
 }
 
+// resourceName is what every engine takes for a volume or a network; anything
+// else could be a path or an option to it.
+var resourceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
 // external deals with what the sandbox does not own, or what has a name that
 // is not made of the sandbox's own; it reports the former.
 func (w *writer) external(kind, key, name string, external bool, o object) bool {
+	for _, word := range []string{key, strings.ReplaceAll(strings.ReplaceAll(name, placeholder("SANDBOXER_ID"), "id"), projectName, "id")} {
+		if word != "" && !resourceName.MatchString(word) {
+			w.found.fail(Code(kind+"_name"), "", "%q is no name of a %s: it is not of letters, digits, _, . and -, or begins with one of the last three", literal(word), kind)
+		}
+	}
+	if kind == "network" && name == "host" {
+		w.found.refuse("host_network", "", "network %q is that of the host", key)
+	}
 	switch {
 	case external:
 		code := Code("external_" + kind)
@@ -297,49 +325,4 @@ func (w *writer) labels(service, what string, labels types.Labels, o object) {
 	if len(out) > 0 {
 		o["labels"] = out
 	}
-}
-
-// engineSockets end the path of a socket by which an engine is controlled.
-var engineSockets = []string{"docker.sock", "podman.sock", "containerd.sock", "crio.sock", "buildkitd.sock"}
-
-// engineDirs hold such a socket, or all that an engine has.
-var engineDirs = []string{
-	"/", "/run", "/var", "/var/run", "/run/docker", "/run/podman", "/run/containerd", "/run/user", "/run/crio",
-	"/var/lib", "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd", "/proc", "/proc/1", "/proc/1/root", "/home", "/root",
-}
-
-// hostPath judges a path of the host.
-func (w *writer) hostPath(service, what, name string) {
-	clean := path.Clean(strings.ReplaceAll(name, `\`, "/"))
-	socket := slices.Contains(engineSockets, path.Base(clean))
-	short := strings.TrimPrefix(clean, "/var/run")
-	if short != clean {
-		short = "/run" + short
-	}
-	if slices.Contains(engineDirs, clean) || slices.Contains(engineDirs, short) || path.Dir(short) == "/run/user" {
-		socket = true
-	}
-	if socket {
-		w.found.refuse("engine_socket", service, "%s %q gives control of the engine", what, name)
-	}
-	w.found.refuse("host_path", service, "%s %q is a path of the host", what, name)
-}
-
-// local returns the path within the profile that name means. Where it leads
-// out of it by "..", that is a finding; a path of the host is for the caller
-// to judge.
-func (w *writer) local(service, what, name string) (rel string, isLocal, ok bool) {
-	switch {
-	case strings.HasPrefix(name, "/"):
-		rel, isLocal = within(w.root, name)
-		return rel, isLocal, true
-	case strings.HasPrefix(name, "~"):
-		return "", false, true
-	}
-	rel = path.Clean(name)
-	if rel == ".." || strings.HasPrefix(rel, "../") {
-		w.found.fail("outside_path", service, "%s %q leads out of the profile, and would not be there on the host", what, name)
-		return "", false, false
-	}
-	return rel, true, true
 }

@@ -32,6 +32,16 @@ func (a *app) profileCommand() *cobra.Command {
 // in a form of its own; what matters of that is a finding.
 func quietLoader() { logrus.SetOutput(io.Discard) }
 
+// hereError is profileError for the commands that need no host: they have
+// said already all that profile lint would.
+func hereError(err error) error {
+	var load *profile.LoadError
+	if errors.As(err, &load) {
+		return &hintedError{err, load.Hint}
+	}
+	return profileError(err)
+}
+
 // profileError gives an error about a profile its meaning for the exit code,
 // and its hint.
 func profileError(err error) error {

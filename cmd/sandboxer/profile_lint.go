@@ -27,7 +27,7 @@ func (a *app) profileLintCommand() *cobra.Command {
 			}
 			loaded, err := profile.Open(cmd.Context(), args[0])
 			if err != nil {
-				return profileError(err)
+				return hereError(err)
 			}
 			doc := lintDocument{Profile: loaded.Name, Path: loaded.Dir, Findings: append([]profile.Finding{}, loaded.Findings...)}
 			if err := a.answer(doc, func(p *page) { findingsText(p, loaded) }); err != nil {

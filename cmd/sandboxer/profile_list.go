@@ -38,7 +38,7 @@ func (a *app) profileListCommand() *cobra.Command {
 				e := profileEntry{Name: info.Name, Aliases: append([]string{}, info.Aliases...), Summary: info.Summary}
 				if info.Path != "" {
 					e.Path = &info.Path
-					e.Problem = profileProblem(cmd, info.Path)
+					e.Problem = profileProblem(cmd, info)
 				}
 				list.Profiles = append(list.Profiles, e)
 				name := strings.Join(append([]string{e.Name}, e.Aliases...), ", ")
@@ -52,8 +52,12 @@ func (a *app) profileListCommand() *cobra.Command {
 }
 
 // profileProblem says in a few words why a create would not take a profile.
-func profileProblem(cmd *cobra.Command, path string) *string {
-	p, err := profile.Load(cmd.Context(), path)
+func profileProblem(cmd *cobra.Command, info profile.Info) *string {
+	if profile.BuiltIn(info.Name) {
+		s := "hidden by a built-in profile of that name"
+		return &s
+	}
+	p, err := profile.Load(cmd.Context(), info.Path)
 	if err != nil {
 		s := err.Error()
 		var load *profile.LoadError

@@ -55,7 +55,7 @@ func (a *app) profileShowCommand() *cobra.Command {
 			}
 			loaded, err := profile.Open(cmd.Context(), args[0])
 			if err != nil {
-				return profileError(err)
+				return hereError(err)
 			}
 			doc := showDocument(loaded)
 			return a.answer(doc, func(p *page) { profileText(p, doc, loaded) })
