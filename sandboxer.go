@@ -16,7 +16,7 @@
 //	status, err = box.Destroy(ctx, host, status.SandboxID)
 //
 // What a look at a host gives ([Sandboxer.Inspect]) is judged by functions
-// that touch nothing: [Diff], [FindStale], [Admit] and [Doctor].
+// that touch nothing: [Diff], [FindStale], [PlanReap], [Admit] and [Doctor].
 //
 // Nothing stays resident on the host and nothing is kept elsewhere: the host
 // is the database, and any machine can inspect or destroy what another one
