@@ -78,6 +78,7 @@ func TestScenario(t *testing.T) {
 		"empty-one":    "orphan_dir []",
 		"no-directory": "orphan_project []",
 		"corrupt-1":    "corrupt [report_only]",
+		"half-good":    "corrupt [report_only]",
 		"interrupted":  "interrupted []",
 		"fake99":       "unclaimed [include_unclaimed]",
 		"My Dir":       "unclaimed [include_unclaimed invalid_id age_unknown]",
