@@ -63,7 +63,7 @@ func (r *reading) readEntries() map[string]entry {
 		if base, ok := strings.CutPrefix(name, "./"); ok && isSafe(base) {
 			e := entry{fact: f, known: true}
 			if e.kind() != "directory" {
-				e.change = new(time.Unix(f.ctime, 0).UTC())
+				e.change = written(time.Unix(f.ctime, 0))
 			}
 			entries[base] = e
 		}
@@ -79,7 +79,7 @@ func (r *reading) readEntries() map[string]entry {
 	for _, o := range parseOdd(r.sections["odd"].body) {
 		e := entry{fact: o.fact, known: o.known}
 		if e.known && e.kind() != "directory" {
-			e.change = new(time.Unix(o.ctime, 0).UTC())
+			e.change = written(time.Unix(o.ctime, 0))
 		}
 		entries[o.name] = e
 	}
@@ -124,9 +124,13 @@ func (r *reading) walked() map[string]*time.Time {
 		if f.mode&modeType == modeDir && (uid == nil || *uid != 0 && f.uid != *uid && !others) {
 			closed[name] = true // it could not be looked into
 		}
-		at := time.Unix(f.ctime, 0).UTC()
-		if have := newest[name]; have == nil || have.Before(at) {
-			newest[name] = &at
+		at := written(time.Unix(f.ctime, 0))
+		if at == nil {
+			closed[name] = true
+			continue
+		}
+		if have := newest[name]; have == nil || have.Before(*at) {
+			newest[name] = at
 		}
 	}
 	if len(s.body) >= maxWalk {

@@ -227,7 +227,17 @@ func goodTime(t time.Time) *time.Time {
 	if t.Year() < 1970 || t.Unix() <= 0 {
 		return nil
 	}
-	return new(t.UTC())
+	return written(t)
+}
+
+// written is t as a document may hold it: RFC 3339 has four digits for a year.
+// What lies beyond them is no time that a host can have meant.
+func written(t time.Time) *time.Time {
+	t = t.UTC()
+	if t.Year() < 0 || t.Year() > 9999 {
+		return nil
+	}
+	return &t
 }
 
 func fieldPath(i int) string { return "engines[" + strconv.Itoa(i) + "]" }

@@ -86,7 +86,7 @@ func (r *reading) stat(c *sandboxer.CPU) {
 		case key == "procs_blocked":
 			c.ProcsBlocked = n
 		case key == "btime" && n != nil:
-			r.obs.Snapshot.Identity.BootAt = new(time.Unix(*n, 0).UTC())
+			r.obs.Snapshot.Identity.BootAt = written(time.Unix(*n, 0))
 		}
 	}
 	if cpus > 0 {

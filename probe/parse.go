@@ -228,7 +228,9 @@ func (r *reading) clock() {
 	if err != nil || len(frac) != 9 || nanos < 0 {
 		nanos = 0
 	}
-	r.obs.Snapshot.ObservedAt = new(time.Unix(*n, nanos).UTC())
+	if r.obs.Snapshot.ObservedAt = written(time.Unix(*n, nanos)); r.obs.Snapshot.ObservedAt == nil {
+		r.why.add(parseError, "observed_at", "clock_offset_ms", "clock_uncertainty_ms")
+	}
 }
 
 // A fact is what stat(1) said of one file, by the script's form:

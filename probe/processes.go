@@ -43,5 +43,5 @@ func (r *reading) startedAt(ticks string) *time.Time {
 	if boot == nil || n == nil {
 		return nil
 	}
-	return new(boot.Add(time.Duration(*n) * (time.Second / 100)))
+	return written(boot.Add(time.Duration(*n) * (time.Second / 100)))
 }
