@@ -28,24 +28,19 @@ func (b *bench) halve() (name string) {
 	return names[0]
 }
 
-func rootless() lab.Engine {
-	for _, e := range lab.Engines() {
-		if e.Name == "rootless" {
-			return e
-		}
-	}
-	panic("the lab has no rootless podman") // a fault of this test
-}
-
 func TestHalfMadeNetworkIsMended(t *testing.T) {
-	b := newServing(t, rootless())
-	b.halve()
-	b.mustUp()
+	onEach(t, func(t *testing.T, e lab.Engine) {
+		b := newServing(t, e)
+		b.halve()
+		b.mustUp()
+	}, "rootless")
 }
 
 // A container that runs may be behind it, or be somebody's who knows.
-func TestHalfMadeNetworkInUse(t *testing.T) {
-	b := newServing(t, rootless())
+func TestHalfMadeNetworkInUse(t *testing.T) { onEach(t, testHalfMadeNetworkInUse, "rootless") }
+
+func testHalfMadeNetworkInUse(t *testing.T, e lab.Engine) {
+	b := newServing(t, e)
 	name := b.halve()
 	b.copyProgram("bystander/program")
 	id := b.ask("run", "-d", "--network", "none", "--rootfs", filepath.Join(b.box.Dir, "bystander"), "/program")
