@@ -155,6 +155,52 @@ func TestReapSeesWhatComesLate(t *testing.T) {
 	}
 }
 
+// A closed collector sees a docker that is forbidden to the user, and one more
+// sandbox.
+type closed struct {
+	sandboxer.Collector
+	extra sandboxer.Sandbox
+}
+
+func (c closed) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.CollectOptions) (sandboxer.Observation, error) {
+	obs, err := c.Collector.Collect(ctx, host, opts)
+	for i := range obs.Snapshot.Engines {
+		if e := &obs.Snapshot.Engines[i]; e.Name == sandboxer.EngineDocker {
+			e.Status = sandboxer.EngineForbidden
+		}
+	}
+	for i := range obs.Inventory.Sources {
+		if s := &obs.Inventory.Sources[i]; s.Name == "docker" {
+			s.Status = "forbidden"
+		}
+	}
+	obs.Inventory.Sandboxes = append(obs.Inventory.Sandboxes, c.extra)
+	return obs, err
+}
+
+// What another user writes into the root changes nobody's exit code; a record
+// of the user's own does.
+func TestReapWithAClosedEngine(t *testing.T) {
+	docker, there := sandboxer.EngineDocker, true
+	own := sandboxer.Sandbox{
+		SandboxID: "mine-000000", Engine: &docker, DirPresent: &there, Metadata: sandboxer.RecordOK, Registry: sandboxer.RecordOK,
+		Evidence: sandboxer.Evidence{Record: &sandboxer.Record{Engine: docker}},
+	}
+	spoof := sandboxer.Sandbox{SandboxID: "spoof-000000", Metadata: sandboxer.RecordCorrupt, Registry: sandboxer.RecordMissing}
+	for _, c := range []struct {
+		extra sandboxer.Sandbox
+		want  error
+	}{{spoof, nil}, {own, sandboxer.ErrIncomplete}} {
+		w := newWorld(t, dummy{})
+		w.create(shortLived())
+		plan := w.plan(young)
+		w.box.Collector = closed{w.box.Collector, c.extra}
+		if result, err := w.box.Reap(t.Context(), w.host, plan); result.RemovedCount != 1 || !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+			t.Errorf("beside %s: got %+v, %v, want %v", c.extra.SandboxID, result.Items, err, c.want)
+		}
+	}
+}
+
 // The guards count what is here and the user's own.
 func TestReapPlanCountsItsOwn(t *testing.T) {
 	obs := live(time.Hour)
