@@ -160,7 +160,12 @@ func (c *console) killDestroy(before string) {
 
 func (c *console) killReap(before string) {
 	reap := c.sandboxer("reap-stale --apply --allow-young")
-	stale := func() { c.create("--ttl 1s"); c.create("--ttl 1s") }
+	stale := func() {
+		c.t.Helper()
+		c.must(c.sandboxer("create --ttl 1s"))
+		last := decode[sandboxer.SandboxStatus](c.t, c.must(c.sandboxer("create --ttl 1s")))
+		c.onSite(fmt.Sprintf("until [ \"$(date +%%s)\" -gt %d ]; do sleep 0.1; done", last.ExpiresAt.Unix()))
+	}
 	stale()
 	phases := c.phases(reap)
 	c.same(before, "none")
