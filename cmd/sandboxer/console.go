@@ -19,6 +19,8 @@ type console struct {
 	w    io.Writer
 	tty  bool   // w is a terminal that can redraw a line
 	live string // what the live line shows now
+
+	asking bool // a question is open, on the last line
 }
 
 func newConsole(w io.Writer, getenv func(string) string) *console {
@@ -61,7 +63,11 @@ func (c *console) write(p []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b bytes.Buffer
-	if c.live != "" {
+	switch {
+	case c.asking:
+		c.asking = false
+		b.WriteByte('\n')
+	case c.live != "":
 		b.WriteString(eraseLine)
 	}
 	b.Write(p)
@@ -78,11 +84,32 @@ func (c *console) setLive(line string) {
 	if line != "" {
 		line = cut(clean(line), c.width()-1)
 	}
-	if line == c.live {
+	if line == c.live || c.asking {
 		return
 	}
 	c.live = line
 	io.WriteString(c.w, eraseLine+line)
+}
+
+// ask shows a question in place of the live line, until answered is called.
+func (c *console) ask(question string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live != "" {
+		question = eraseLine + question
+	}
+	c.live, c.asking = "", true
+	io.WriteString(c.w, question)
+}
+
+// answered ends the line of the question, unless something has been said since.
+func (c *console) answered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking {
+		c.asking = false
+		io.WriteString(c.w, "\n")
+	}
 }
 
 func (c *console) width() int { return cmp.Or(columns(c.w), 80) }

@@ -43,7 +43,9 @@ func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, s
 	s.box.Provisioners, s.box.Collector = chosen.Provisioners, probe.Collector{Sudo: chosen.Sudo}
 	hangUp := func() {}
 	if a.settings.host != localhost.Name {
-		host := sshhost.New(a.settings.host, sshhost.Config{ConfigFile: a.settings.sshConfig, Logger: s.box.Logger})
+		host := sshhost.New(a.settings.host, sshhost.Config{
+			ConfigFile: a.settings.sshConfig, Logger: s.box.Logger, Passphrase: a.passphrase(),
+		})
 		s.host, hangUp = host, func() { host.Close() }
 	}
 	a.limit = a.settings.limit(limit)
