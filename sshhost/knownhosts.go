@@ -34,61 +34,79 @@ type hostKeys struct {
 // up, as OpenSSH does it (CheckHostIP no).
 var nowhere net.Addr = &net.TCPAddr{IP: net.IPv4zero}
 
-// loadHostKeys reads all known_hosts files of the target. Files that do not
-// exist are empty; a line that cannot be read is left out, with a warning,
-// where the library would refuse the whole file.
+// loadHostKeys reads what the known_hosts files have of the target. Files that
+// do not exist are empty; a line that cannot be read is left out, with a
+// warning, where the library would refuse the whole file.
+//
+// The library gets copies with the lines of this target only: it takes files,
+// and keeps what it has read for as long as the connection lives, which with
+// many lines and many hosts would be most of the memory.
 func (h *Host) loadHostKeys(t target) (*hostKeys, error) {
 	k := &hostKeys{h: h, t: t, origin: make(map[string]string)}
-	var files []string
-	for _, file := range slices.Concat(t.knownHosts, t.globalKnownHosts) {
-		switch _, err := os.Stat(file); {
-		case err == nil:
-			files = append(files, file)
-		case !errors.Is(err, fs.ErrNotExist):
-			h.log.Warn("known_hosts", "host", h.alias, "file", file, "err", err)
-		}
-	}
 	if err := k.loadRevoked(); err != nil {
 		return nil, err
 	}
-	var err error
-	if k.db, err = knownhosts.NewDB(files...); err == nil {
-		return k, nil
-	}
-	return k, k.loadCleaned(files)
-}
-
-// loadCleaned loads copies of the files, without the lines that are
-// malformed. Line numbers stay what they are.
-func (k *hostKeys) loadCleaned(files []string) error {
-	dir, err := os.MkdirTemp("", "sandboxer-known-hosts-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+	dir := ""
+	defer func() {
+		if dir != "" {
+			os.RemoveAll(dir)
+		}
+	}()
 	var copies []string
-	for i, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			k.h.log.Warn("known_hosts", "host", k.h.alias, "file", file, "err", err)
+	for _, file := range slices.Concat(t.knownHosts, t.globalKnownHosts) {
+		lines := k.readKnownHosts(file)
+		if lines == nil {
 			continue
 		}
-		lines := strings.Split(string(content), "\n")
-		for n, line := range lines {
-			if err := checkKnownHostsLine(line); err != nil {
-				k.h.log.Warn("known_hosts line ignored", "host", k.h.alias, "file", file, "line", n+1, "err", err)
-				lines[n] = ""
+		if dir == "" {
+			var err error
+			if dir, err = os.MkdirTemp("", "sandboxer-known-hosts-"); err != nil {
+				return nil, err
 			}
 		}
-		name := filepath.Join(dir, fmt.Sprint(i))
+		name := filepath.Join(dir, fmt.Sprint(len(copies)))
 		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-			return err
+			return nil, err
 		}
 		k.origin[name] = file
 		copies = append(copies, name)
 	}
+	var err error
 	k.db, err = knownhosts.NewDB(copies...)
-	return err
+	return k, err
+}
+
+// readKnownHosts returns the lines of a file that may be about the target, each
+// at its place, or nil where there is none.
+func (k *hostKeys) readKnownHosts(file string) []string {
+	warn := func(msg string, args ...any) {
+		k.h.log.Warn(msg, append([]any{"host", k.h.alias, "file", file}, args...)...)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			warn("known_hosts", "err", err)
+		}
+		return nil
+	}
+	names := k.t.storedNames()
+	lines, last := strings.Split(string(content), "\n"), 0
+	for n, line := range lines {
+		if err = checkKnownHostsForm(line); err == nil && mayMatch(line, names) {
+			err = checkKnownHostsLine(line)
+			last = n + 1
+		} else {
+			lines[n] = ""
+		}
+		if err != nil {
+			warn("known_hosts line ignored", "line", n+1, "err", err)
+			lines[n] = ""
+		}
+	}
+	if last == 0 {
+		return nil
+	}
+	return lines[:last]
 }
 
 // loadRevoked reads RevokedHostKeys, a list of keys. Where it is configured
@@ -130,6 +148,19 @@ func (t target) names() (first, second string) {
 		return net.JoinHostPort(host, "22"), ""
 	}
 	return net.JoinHostPort(host, t.port), net.JoinHostPort(host, "22")
+}
+
+// storedNames returns every form in which a known_hosts file may have the
+// target's name.
+func (t target) storedNames() []string {
+	var names []string
+	first, second := t.names()
+	for _, addr := range []string{first, second} {
+		if host, _, err := net.SplitHostPort(addr); err == nil {
+			names = append(names, knownhosts.Normalize(addr), xknownhosts.Normalize(addr), host)
+		}
+	}
+	return names
 }
 
 // algorithms returns the host key algorithms to ask for, those for which a

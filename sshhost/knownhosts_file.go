@@ -1,12 +1,15 @@
 package sshhost
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -23,19 +26,10 @@ import (
 //	|1|F1E1KeoE…=|bRDBJHvR…= ecdsa-sha2-nistp256 AAAAE2Vj…
 //	@cert-authority *.example.com ssh-rsa AAAAB3Nz…
 func checkKnownHostsLine(line string) error {
-	if len(line) > 60<<10 {
-		return errors.New("too long")
+	if err := checkKnownHostsForm(line); err != nil || isComment(line) {
+		return err
 	}
-	fields := strings.FieldsFunc(strings.TrimSuffix(line, "\r"), func(r rune) bool { return r == ' ' || r == '\t' })
-	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
-		return nil
-	}
-	if fields[0] == "@cert-authority" || fields[0] == "@revoked" {
-		fields = fields[1:]
-	}
-	if len(fields) < 3 {
-		return errors.New("not of the form: hosts type key")
-	}
+	fields := knownHostsFields(line)
 	if err := checkHostPattern(fields[0]); err != nil {
 		return err
 	}
@@ -51,6 +45,64 @@ func checkKnownHostsLine(line string) error {
 		return fmt.Errorf("key is %q, said to be %q", key.Type(), fields[1])
 	}
 	return nil
+}
+
+// checkKnownHostsForm is the part of checkKnownHostsLine that costs nothing, for
+// the lines of other hosts.
+func checkKnownHostsForm(line string) error {
+	switch {
+	case isComment(line):
+		return nil
+	case len(line) > 60<<10:
+		return errors.New("too long")
+	case len(knownHostsFields(line)) < 3:
+		return errors.New("not of the form: hosts type key")
+	}
+	return nil
+}
+
+func isComment(line string) bool {
+	line = strings.TrimSpace(line)
+	return line == "" || line[0] == '#'
+}
+
+// knownHostsFields splits a line, and leaves its marker out. Of a comment
+// nothing remains.
+func knownHostsFields(line string) []string {
+	if isComment(line) {
+		return nil
+	}
+	fields := strings.FieldsFunc(strings.TrimSuffix(line, "\r"), func(r rune) bool { return r == ' ' || r == '\t' })
+	if len(fields) > 0 && (fields[0] == "@cert-authority" || fields[0] == "@revoked") {
+		fields = fields[1:]
+	}
+	return fields
+}
+
+// mayMatch reports whether the host patterns of a line may be about one of the
+// names: with wildcards, and where the name is a part of another one, that is
+// for the library to decide. Hashed names are looked up as sshd(8) describes
+// them: |1|salt|HMAC-SHA1(salt, name), both in base64.
+func mayMatch(line string, names []string) bool {
+	fields := knownHostsFields(line)
+	if len(fields) == 0 {
+		return false
+	}
+	hosts := strings.ToLower(fields[0])
+	if parts := strings.Split(fields[0], "|"); len(parts) == 4 && parts[0] == "" {
+		salt, saltErr := base64.StdEncoding.DecodeString(parts[2])
+		hash, hashErr := base64.StdEncoding.DecodeString(parts[3])
+		if saltErr != nil || hashErr != nil {
+			return true // and it will be complained about
+		}
+		return slices.ContainsFunc(names, func(name string) bool {
+			mac := hmac.New(sha1.New, salt)
+			mac.Write([]byte(name))
+			return hmac.Equal(mac.Sum(nil), hash)
+		})
+	}
+	return strings.ContainsAny(hosts, "*?@|") ||
+		slices.ContainsFunc(names, func(name string) bool { return strings.Contains(hosts, strings.ToLower(name)) })
 }
 
 func checkHostPattern(pattern string) error {

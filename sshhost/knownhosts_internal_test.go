@@ -1,6 +1,7 @@
 package sshhost
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/skeema/knownhosts"
+	"golang.org/x/crypto/ssh"
+	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 )
 
 const (
@@ -52,6 +55,55 @@ func TestCheckKnownHostsLine(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMayMatch: no line is left out that the library would find for a name, and
+// those of other hosts mostly are.
+func TestMayMatch(t *testing.T) {
+	key, err := ssh.ParsePublicKey(decode(t, ed25519Line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := target{host: "Web1.example.com", port: "2222"}
+	for hosts, want := range map[string]bool{
+		"[web1.example.com]:2222":                                true,
+		"web1.example.com":                                       true, // good for every port
+		"other,[WEB1.example.com]:2222":                          true,
+		"*.example.com":                                          true,
+		"[web?.example.com]:2222":                                true,
+		xknownhosts.HashHostname("[web1.example.com]:2222"):      true,
+		xknownhosts.HashHostname("web1.example.com"):             true,
+		"web2.example.com":                                       false,
+		"web1":                                                   false,
+		xknownhosts.HashHostname("[web1.example.com]:2223"):      false,
+		"10.0.0.1,[10.0.0.2]:2222":                               false,
+		"@cert-authority web2.example.com":                       false,
+		"@cert-authority web1.example.com":                       true,
+		"@revoked " + xknownhosts.HashHostname("web2.example.c"): false,
+	} {
+		line := hosts + " ssh-ed25519 " + ed25519Line
+		if got := mayMatch(line, at.storedNames()); got != want {
+			t.Errorf("%q: got %v, want %v", hosts, got, want)
+		}
+		db, err := knownhosts.NewDB(write(t, line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second := at.names()
+		found := db.HostKeyCallback()(first, nowhere, key) == nil || db.HostKeyCallback()(second, nowhere, key) == nil
+		if found && !want {
+			t.Errorf("%q: the library finds it, and it would be left out", hosts)
+		}
+	}
+}
+
+func decode(t *testing.T, blob string) []byte {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 func FuzzKnownHostsLine(f *testing.F) {
