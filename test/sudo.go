@@ -12,7 +12,8 @@ import (
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
-// sudoRule lets lab-sudo use the engines, and nothing else.
+// sudoRule lets lab-sudo use the engines, and nothing else, and lab-admin
+// everything.
 const sudoRule = "/etc/sudoers.d/sandboxer-lab"
 
 // allowSudo writes sudoRule and sees that it is in force.
@@ -27,7 +28,7 @@ func allowSudo(ctx context.Context) error {
 			commands = append(commands, path)
 		}
 	}
-	text := fmt.Sprintf("%s ALL=(root) NOPASSWD: %s\n", user.Name, strings.Join(commands, ", "))
+	text := fmt.Sprintf("%s ALL=(root) NOPASSWD: %s\n%sadmin ALL=(root) NOPASSWD: ALL\n", user.Name, strings.Join(commands, ", "), userPrefix)
 	if err := os.WriteFile(sudoRule, []byte(text), 0o440); err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ func accounts() []account {
 		{alias: "lab-podman", shell: "bash", podman: true, files: podmanFiles},
 		{alias: "lab-podfish", shell: "fish", podman: true, files: podmanFiles},
 		{alias: "lab-sudo", shell: "bash"},
+		{alias: "lab-admin", shell: "bash"},
 		{alias: "lab-noisy", shell: "bash", files: map[string]string{".bashrc": noise}},
 		{alias: "lab-nologin", shell: "nologin"},
 	}

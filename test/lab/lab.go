@@ -16,6 +16,7 @@
 //	lab-plain                    a user like lab-bash, who has no docker
 //	lab-podman, lab-podfish      users with a podman of their own, in bash and in fish
 //	lab-sudo                     a user whom sudo lets use the engines as root, and only them
+//	lab-admin                    a user whom sudo lets do everything as root, without a password
 //	lab-noisy                    a user whose .bashrc prints on both streams
 //	lab-nologin                  a user who may not log in
 //	lab-hop                      a second sshd
