@@ -55,7 +55,7 @@ func (c *conn) silence() time.Duration {
 
 // Limits of redialling where the server closed before it said anything.
 const (
-	maxTries   = 6
+	maxTries   = 8
 	firstPause = 200 * time.Millisecond
 	lastPause  = 3 * time.Second
 )

@@ -64,8 +64,8 @@ func TestControlMasterEnds(t *testing.T) {
 		return len(b), nil
 	})})
 	var he *sandboxer.HostError
-	if !errors.As(err, &he) || !he.Started || !errors.Is(err, sshhost.ErrLost) {
-		t.Errorf("got %v, want ErrLost, started", err)
+	if !errors.As(err, &he) || !he.Started || !errors.Is(err, sshhost.ErrConnLost) {
+		t.Errorf("got %v, want ErrConnLost, started", err)
 	}
 	runs(t, h)
 	if n := p.Connections(); n != 2 {
@@ -95,4 +95,27 @@ func TestControlMasterGone(t *testing.T) {
 	}
 	defer listener.Close()
 	runs(t, open(t, "lab-bash", cfg, nil))
+}
+
+// TestControlMasterStalls: a master that waits for a server which is not there
+// any more is given up like a connection of our own, and a new one is made.
+func TestControlMasterStalls(t *testing.T) {
+	cfg, p := master(t)
+	h := open(t, "lab-bash", cfg, func(c *sshhost.Config) { c.LostAfter = 900 * time.Millisecond })
+	if res, err := h.Run(t.Context(), sandboxer.Cmd{Args: []string{"sleep", "2"}}); err != nil || res.ExitCode != 0 {
+		t.Errorf("silent for long: got %d, %v, want it to end by itself", res.ExitCode, err)
+	}
+	_, err := h.Run(t.Context(), sandboxer.Cmd{Args: []string{"sh", "-c", "echo; sleep 60"}, Stdout: writerFunc(func(b []byte) (int, error) {
+		p.Stall()
+		return len(b), nil
+	})})
+	var he *sandboxer.HostError
+	if !errors.As(err, &he) || !he.Started || !errors.Is(err, sshhost.ErrConnLost) {
+		t.Errorf("got %v, want ErrConnLost, started", err)
+	}
+	p.Resume()
+	runs(t, h)
+	if n := p.Connections(); n != 2 {
+		t.Errorf("got %d connections, want the master's and one of our own", n)
+	}
 }

@@ -23,8 +23,20 @@ var (
 	// ErrHostKeyRevoked: the host showed a key that is marked as revoked.
 	ErrHostKeyRevoked = errors.New("host key is revoked")
 
-	// ErrAuth: the host was reached and accepts none of our keys.
+	// ErrAuth: the host was reached and lets us in by none of our keys. Where
+	// one of the next three says more, the error is that one too.
 	ErrAuth = errors.New("permission denied")
+
+	// ErrNoKey: there was no key to offer.
+	ErrNoKey = errors.New("no key to offer")
+
+	// ErrKeyLocked: a key file is encrypted, no agent holds it, and there is
+	// nobody to ask for its passphrase; see Config.Passphrase.
+	ErrKeyLocked = errors.New("key is encrypted")
+
+	// ErrPassphrase: the host would take an encrypted key, and the passphrase
+	// for it was wrong, or not to be had.
+	ErrPassphrase = errors.New("key could not be decrypted")
 
 	// ErrShell: the login does not get as far as running a command: nologin,
 	// a forced command, a shell profile that exits or waits for input.
@@ -34,8 +46,8 @@ var (
 	// open.
 	ErrBusy = errors.New("no session to be had")
 
-	// ErrLost: the connection broke, or was silent for Config.LostAfter.
-	ErrLost = errors.New("connection lost")
+	// ErrConnLost: the connection broke, or was silent for Config.LostAfter.
+	ErrConnLost = errors.New("connection lost")
 
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("host is closed")

@@ -28,7 +28,7 @@ func (h *Host) dial(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel = context.WithDeadlineCause(ctx, start.Add(h.timeout(t.connectTimeout)), errTimeout)
+	ctx, limit, cancel := withPatience(ctx, start.Add(h.timeout(t.connectTimeout)), errTimeout)
 	defer cancel()
 	if l := h.attach(ctx, t); l != nil {
 		return l, nil
@@ -37,23 +37,43 @@ func (h *Host) dial(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, h.fail("host key", err, "")
 	}
+	ring := &keyring{h: h, t: t, limit: limit}
+	defer ring.close()
 	for try := 0; ; try++ {
-		h.dials.Add(1)
-		var l *link
-		c, err := h.connect(ctx, t)
-		if err == nil {
-			l, err = h.login(ctx, t, keys, c)
-		}
-		if err == nil {
-			h.log.DebugContext(ctx, "connected", "host", h.alias, "to", t.host, "port", t.port, "user", t.user,
-				"proxied", t.proxied(), "took", time.Since(start))
+		l, c, err := h.dialOnce(ctx, t, keys, ring)
+		switch {
+		case err == nil:
 			return l, nil
-		}
-		if !turnedAway(c, err) || t.proxied() || try+1 == maxTries || !pause(ctx, try) {
+		case errors.Is(err, ErrAuth) && ring.another():
+			h.traceRetry(ctx, "auth", err)
+			try--
+		case turnedAway(c, err) && !t.proxied() && try+1 < maxTries:
+			h.traceRetry(ctx, "dial", err)
+			if !pause(ctx, try) {
+				return nil, err
+			}
+		default:
 			return nil, err
 		}
-		h.log.DebugContext(ctx, "turned away, trying again", "host", h.alias, "err", err)
 	}
+}
+
+// dialOnce makes one connection. It returns the stream it came over, if it
+// came to one, for the judgement of an error.
+func (h *Host) dialOnce(ctx context.Context, t target, keys *hostKeys, ring *keyring) (l *link, c *conn, err error) {
+	h.dials.Add(1)
+	start := time.Now()
+	defer func() {
+		h.traceDial(ctx, DialEvent{Address: t.address(), Proxied: t.proxied(), Took: time.Since(start), Err: err})
+	}()
+	// With a deadline, a name's second address gets its share of the time.
+	bounded, cancel := context.WithDeadlineCause(ctx, ring.limit.deadline(), errTimeout)
+	defer cancel()
+	if c, err = h.connect(bounded, t); err != nil {
+		return nil, nil, err
+	}
+	l, err = h.login(ctx, t, keys, ring, c)
+	return l, c, err
 }
 
 func (h *Host) timeout(configured time.Duration) time.Duration {
@@ -68,12 +88,10 @@ func (h *Host) timeout(configured time.Duration) time.Duration {
 
 // login does the handshake and proves who we are. It owns c, and closes it
 // unless it succeeds.
-func (h *Host) login(ctx context.Context, t target, keys *hostKeys, c *conn) (*link, error) {
+func (h *Host) login(ctx context.Context, t target, keys *hostKeys, ring *keyring, c *conn) (*link, error) {
 	// A deadline would not do: a server may trickle, and a proxy has none.
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	ids := &identities{close: func() {}}
-	defer func() { ids.close() }()
 	var methods []string // what the server accepts; nil until it has said so
 	config := &ssh.ClientConfig{
 		Config: ssh.Config{
@@ -84,10 +102,7 @@ func (h *Host) login(ctx context.Context, t target, keys *hostKeys, c *conn) (*l
 		User:              t.user,
 		HostKeyAlgorithms: keys.algorithms(),
 		HostKeyCallback:   keys.check,
-		Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-			ids = h.identities(ctx, t)
-			return ids.signers, nil
-		})},
+		Auth:              []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) { return ring.next(ctx), nil })},
 		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 			methods = append(methods[:0], c.AllowedMethods...)
 			return nil, nil
@@ -97,19 +112,19 @@ func (h *Host) login(ctx context.Context, t target, keys *hostKeys, c *conn) (*l
 	client, channels, requests, err := ssh.NewClientConn(c, first, config)
 	if err != nil {
 		c.Close()
-		return nil, h.loginError(ctx, t, keys, c, ids, methods, err)
+		return nil, h.loginError(ctx, t, keys, c, ring, methods, err)
 	}
 	if !stop() { // ctx ended, and c is closed
 		client.Close()
 		return nil, h.fail("dial", context.Cause(ctx), "")
 	}
-	return newLink(h, c, client, channels, requests, true), nil
+	return newLink(h, c, client, channels, requests, false), nil
 }
 
 // loginError says which part of the way in failed. The library has texts
 // only, so it is judged by how far things had come.
-func (h *Host) loginError(ctx context.Context, t target, keys *hostKeys, c *conn, ids *identities, methods []string, err error) error {
-	at := net.JoinHostPort(t.host, t.port)
+func (h *Host) loginError(ctx context.Context, t target, keys *hostKeys, c *conn, ring *keyring, methods []string, err error) error {
+	at := t.address()
 	switch {
 	case keys.verdict != nil:
 		return keys.verdict
@@ -118,7 +133,7 @@ func (h *Host) loginError(ctx context.Context, t target, keys *hostKeys, c *conn
 	case ctx.Err() != nil:
 		return h.fail("auth", fmt.Errorf("%w: login as %s at %s", context.Cause(ctx), t.user, at), "")
 	case methods != nil && !lost(err):
-		return h.authError(t, ids, methods, err)
+		return h.authError(t, ring, methods, err)
 	}
 	if p, ok := c.Conn.(*proxyConn); ok {
 		if text := p.complaint(); text != "" {
@@ -134,26 +149,35 @@ func lost(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op)
 }
 
-func (h *Host) authError(t target, ids *identities, methods []string, err error) error {
+func (h *Host) authError(t target, ring *keyring, methods []string, err error) error {
+	ids := ring.identities()
 	text := fmt.Sprintf("%s@%s accepts %s", t.user, t.host, strings.Join(methods, ", "))
-	if len(ids.names) > 0 {
-		text += "; offered " + strings.Join(ids.names, ", ")
+	if offered := ring.offered(); len(offered) > 0 {
+		text += "; offered " + strings.Join(offered, ", ")
 	} else {
 		text += "; no key to offer"
 	}
 	if len(ids.skipped) > 0 {
 		text += "; skipped " + strings.Join(ids.skipped, ", ")
 	}
+	if n := ring.left(); n > 0 {
+		text += fmt.Sprintf("; %d more keys not offered", n)
+	}
 	hint := "ssh-copy-id " + h.aliasArgs()
+	kind := fmt.Errorf("%w: %s (%w)", ErrAuth, text, err)
 	switch {
+	case ids.undecrypted != nil:
+		kind, hint = fmt.Errorf("%w: %w: %s (%w)", ErrAuth, ErrPassphrase, text, err), ""
 	case ids.locked != "":
-		hint = "ssh-add " + ids.locked
-	case len(ids.names) > 5:
-		hint = fmt.Sprintf("servers give up after a few keys: name the right one with IdentityFile and IdentitiesOnly yes for %s in %s", h.alias, h.configName())
+		kind, hint = fmt.Errorf("%w: %w: %s (%w)", ErrAuth, ErrKeyLocked, text, err), "ssh-add "+ids.locked
 	case !slices.Contains(methods, "publickey"):
 		hint = "only keys are supported here, and this server wants none"
+	case len(ids.names) == 0:
+		kind = fmt.Errorf("%w: %w: %s (%w)", ErrAuth, ErrNoKey, text, err)
+	case len(ids.names) > 3:
+		hint = fmt.Sprintf("servers give up after a few keys: name the right one with IdentityFile and IdentitiesOnly yes for %s in %s", h.alias, h.configName())
 	}
-	return h.fail("auth", fmt.Errorf("%w: %s (%w)", ErrAuth, text, err), hint)
+	return h.fail("auth", kind, hint)
 }
 
 // supported lists all the library can do, what is fast and sound first. What

@@ -26,6 +26,9 @@ type identities struct {
 	skipped []string // keys that could not be offered, and why
 	locked  string   // the first file skipped for want of its passphrase
 	close   func()   // ends the use of the agent
+
+	limit       *patience
+	undecrypted error // why a key that the server had accepted could not be used
 }
 
 // agentPatience bounds the first answer of an agent, or of another helper on
@@ -38,8 +41,8 @@ const agentPatience = 3 * time.Second
 // IdentitiesOnly says no. A server counts refused keys, so what was named
 // comes before what merely is there. They may be used until close is called
 // or ctx ends.
-func (h *Host) identities(ctx context.Context, t target) *identities {
-	ids := &identities{close: func() {}}
+func (h *Host) identities(ctx context.Context, t target, limit *patience) *identities {
+	ids := &identities{close: func() {}, limit: limit}
 	if t.noPublicKey {
 		return ids
 	}
@@ -139,8 +142,11 @@ func (ids *identities) addFile(ctx context.Context, h *Host, file string, held [
 			ids.locked = file
 		}
 	default:
-		ask := func() ([]byte, error) { return h.cfg.Passphrase(ctx, file) }
-		ids.addKey(newLockedSigner(pub, file, content, ask), file, certs)
+		ask := func() (passphrase []byte, err error) {
+			ids.limit.ask(func() { passphrase, err = h.cfg.Passphrase(ctx, file) })
+			return passphrase, err
+		}
+		ids.addKey(newLockedSigner(pub, file, content, ask, &ids.undecrypted), file, certs)
 	}
 }
 
@@ -240,17 +246,20 @@ type lockedSigner struct {
 	unlock func() (ssh.Signer, error)
 }
 
-func newLockedSigner(pub ssh.PublicKey, file string, content []byte, ask func() ([]byte, error)) *lockedSigner {
+// newLockedSigner notes in failed what unlocking ends with: the library does
+// not tell it from the server's refusal.
+func newLockedSigner(pub ssh.PublicKey, file string, content []byte, ask func() ([]byte, error), failed *error) *lockedSigner {
 	return &lockedSigner{pub, sync.OnceValues(func() (ssh.Signer, error) {
 		passphrase, err := ask()
 		if err != nil {
-			return nil, fmt.Errorf("%s: passphrase: %w", file, err)
+			*failed = fmt.Errorf("%s: passphrase: %w", file, err)
+			return nil, *failed
 		}
 		signer, err := ssh.ParsePrivateKeyWithPassphrase(content, passphrase)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			*failed = fmt.Errorf("%s: %w", file, err)
 		}
-		return signer, nil
+		return signer, *failed
 	})}
 }
 

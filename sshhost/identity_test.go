@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ func TestAgent(t *testing.T) {
 		wrong[i] = newKey(t, "-t", "ed25519")
 	}
 	few, many := lab.Agent(t, l.Key), lab.Agent(t, append(wrong, l.Key)...)
+	tooMany := lab.Agent(t, append(append(wrong, newKey(t, "-t", "ed25519"), newKey(t, "-t", "ed25519"), newKey(t, "-t", "ed25519")), l.Key)...)
 	certs := lab.Agent(t, l.CertKey)
 	missing := filepath.Join(t.TempDir(), "missing")
 	pubOnly := copyKey(t, l.Key)
@@ -79,7 +81,8 @@ func TestAgent(t *testing.T) {
 		{"switched off", few, []string{"IdentityAgent none"}, []string{"no key to offer"}},
 		{"is gone, no key file", missing, nil, []string{"no key to offer", "skipped agent"}},
 		{"is gone, a key file", missing, []string{"IdentityFile " + l.Key}, nil},
-		{"has seven wrong keys first", many, nil, []string{"Too many authentication failures", "IdentitiesOnly yes"}},
+		{"has seven wrong keys first", many, nil, nil},
+		{"has ten wrong keys first", tooMany, nil, []string{"1 more keys not offered", "IdentitiesOnly yes"}},
 		{"has seven wrong keys, the right one is a file", many, []string{"IdentityFile " + l.Key}, nil},
 		{"has seven wrong keys, the right one is named by its public half", many, []string{"IdentitiesOnly yes", "IdentityFile " + pubOnly}, nil},
 		{"has seven wrong keys, the right one is a public key file", many, []string{"IdentityFile " + l.Key + ".pub"}, nil},
@@ -96,6 +99,28 @@ func TestAgent(t *testing.T) {
 				unreachable(t, h, "auth", sshhost.ErrAuth, tt.want...)
 			}
 		})
+	}
+}
+
+// TestServersArePatientEnough: however many keys there are, no server that has
+// the patience it comes with loses it.
+func TestServersArePatientEnough(t *testing.T) {
+	lab.Require(t, "ssh")
+	srv := lab.SSHD(t, lab.SSHDOptions{})
+	wrong := make([]string, 12)
+	for i := range wrong {
+		wrong[i] = newKey(t, "-t", "ed25519")
+	}
+	t.Setenv("SSH_AUTH_SOCK", lab.Agent(t, wrong...))
+	h := open(t, "lab-agent", srv.SSHConfig, nil)
+	unreachable(t, h, "auth", sshhost.ErrAuth, "2 more keys not offered")
+	if n := h.Stats().Dials; n != 2 {
+		t.Errorf("got %d dials, want 2", n)
+	}
+	log := readFile(t, srv.Log)
+	if refused := strings.Count(log, "Failed publickey"); refused != 10 || strings.Contains(log, "Too many authentication failures") ||
+		strings.Contains(log, "maximum authentication attempts exceeded") {
+		t.Errorf("got %d keys refused, want 10, and no word of too many in\n%s", refused, log)
 	}
 }
 
@@ -143,6 +168,7 @@ func TestPassphrase(t *testing.T) {
 	}
 	cfg := identity(t, "IdentityFile "+key)
 	unreachable(t, open(t, "lab-agent", cfg, nil), "auth", sshhost.ErrAuth, "skipped "+key+" (encrypted)", "ssh-add "+key)
+	unreachable(t, open(t, "lab-agent", cfg, nil), "auth", sshhost.ErrKeyLocked)
 
 	h := open(t, "lab-agent", cfg, answer("secret", nil))
 	runs(t, h)
@@ -151,9 +177,9 @@ func TestPassphrase(t *testing.T) {
 		t.Errorf("asked %d times, want once for a connection", asked)
 	}
 
-	unreachable(t, open(t, "lab-agent", cfg, answer("wrong", nil)), "auth", sshhost.ErrAuth, key+": ", "decryption")
+	unreachable(t, open(t, "lab-agent", cfg, answer("wrong", nil)), "auth", sshhost.ErrPassphrase, key+": ", "decryption")
 	gone := errors.New("nobody there")
-	he := unreachable(t, open(t, "lab-agent", cfg, answer("", gone)), "auth", sshhost.ErrAuth, "nobody there")
+	he := unreachable(t, open(t, "lab-agent", cfg, answer("", gone)), "auth", sshhost.ErrPassphrase, "nobody there")
 	if !errors.Is(he, gone) {
 		t.Errorf("got %v, want the callback's error in it", he)
 	}
@@ -171,6 +197,7 @@ func TestPassphrase(t *testing.T) {
 func TestNoKeyAtAll(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "")
 	unreachable(t, open(t, "lab-agent", identity(t), nil), "auth", sshhost.ErrAuth, "no key to offer", "ssh-copy-id")
+	unreachable(t, open(t, "lab-agent", identity(t), nil), "auth", sshhost.ErrNoKey)
 	unreachable(t, open(t, "lab-agent", identity(t, "PubkeyAuthentication no"), nil), "auth", sshhost.ErrAuth, "no key to offer")
 }
 

@@ -92,8 +92,8 @@ func TestJumpDies(t *testing.T) {
 	})}
 	_, err := h.Run(t.Context(), cmd)
 	var he *sandboxer.HostError
-	if !errors.As(err, &he) || !he.Started || !errors.Is(err, sshhost.ErrLost) {
-		t.Errorf("got %v, want ErrLost, started", err)
+	if !errors.As(err, &he) || !he.Started || !errors.Is(err, sshhost.ErrConnLost) {
+		t.Errorf("got %v, want ErrConnLost, started", err)
 	}
 	runs(t, h)
 }

@@ -13,9 +13,10 @@ import (
 
 // A link is one connection that is logged in. All sessions go over it.
 type link struct {
-	h      *Host
-	conn   *conn
-	client ssh.Conn
+	h       *Host
+	conn    *conn
+	client  ssh.Conn
+	control bool // over a ControlMaster
 
 	sessions atomic.Int32 // open, or being opened
 	stop     sync.Once
@@ -23,10 +24,9 @@ type link struct {
 	down     chan struct{} // closed when the connection is over
 }
 
-// newLink takes over a connection and serves it. Where probed is true it is
-// watched.
-func newLink(h *Host, c *conn, client ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, probed bool) *link {
-	l := &link{h: h, conn: c, client: client, down: make(chan struct{})}
+// newLink takes over a connection, serves it and watches it.
+func newLink(h *Host, c *conn, client ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request, control bool) *link {
+	l := &link{h: h, conn: c, client: client, control: control, down: make(chan struct{})}
 	l.h.jobs.Go(func() { ssh.DiscardRequests(requests) })
 	l.h.jobs.Go(func() {
 		for ch := range channels {
@@ -35,12 +35,11 @@ func newLink(h *Host, c *conn, client ssh.Conn, channels <-chan ssh.NewChannel, 
 	})
 	l.h.jobs.Go(func() {
 		err := client.Wait()
-		l.giveUp(fmt.Errorf("%w: %w", ErrLost, err))
+		l.giveUp(fmt.Errorf("%w: %w", ErrConnLost, err))
 		close(l.down)
+		h.traceLost(l.why)
 	})
-	if probed {
-		l.h.jobs.Go(l.watch)
-	}
+	l.h.jobs.Go(l.watch)
 	return l
 }
 
@@ -87,16 +86,33 @@ func (l *link) watch() {
 		}
 		silent := min(l.conn.silence(), time.Since(since))
 		if silent >= limit {
-			l.giveUp(fmt.Errorf("%w: nothing heard for %v", ErrLost, limit))
+			if l.control {
+				l.h.deafControl.Store(true)
+			}
+			l.giveUp(fmt.Errorf("%w: nothing heard for %v", ErrConnLost, limit))
 			return
 		}
 		if silent >= limit/3 && asked.CompareAndSwap(false, true) {
 			l.h.jobs.Go(func() {
-				// Any answer is an answer, "unknown request" as well.
-				_, _, _ = l.client.SendRequest("keepalive@openssh.com", true, nil)
+				l.ask()
 				asked.Store(false)
 			})
 		}
+	}
+}
+
+// ask returns when the server has answered, or the link is down. Any answer is
+// an answer, "unknown request" and "no more sessions" as well. A ControlMaster
+// takes no request for the connection; but what is asked of a session the
+// server answers itself.
+func (l *link) ask() {
+	if !l.control {
+		_, _, _ = l.client.SendRequest("keepalive@openssh.com", true, nil)
+		return
+	}
+	if ch, requests, err := l.client.OpenChannel("session", nil); err == nil {
+		l.h.jobs.Go(func() { ssh.DiscardRequests(requests) })
+		_ = ch.Close()
 	}
 }
 
@@ -111,8 +127,7 @@ const (
 var errNoLink = errors.New("no connection")
 
 // openChannel opens a session. Servers refuse one past MaxSessions, and count
-// those that have just ended for a moment longer: refusals are waited out, for
-// as long as sessions of ours are open and may end.
+// those that have just ended for a moment longer: refusals are waited out, for as long as sessions of ours are open and may end.
 func (l *link) openChannel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	l.sessions.Add(1)
 	wait, alone := busyFirst, time.Time{}
@@ -135,6 +150,7 @@ func (l *link) openChannel(ctx context.Context) (ssh.Channel, <-chan *ssh.Reques
 			l.sessions.Add(-1)
 			return nil, nil, fmt.Errorf("%w: %w", ErrBusy, err)
 		}
+		l.h.traceRetry(ctx, "session", err)
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:

@@ -156,8 +156,8 @@ func TestStall(t *testing.T) {
 			if !errors.As(err, &he) || he.Started != tt.began || took > 4*lostAfter {
 				t.Errorf("got %v (%+v) after %v, want an error, started %v, in about %v", err, he, took, tt.began, lostAfter)
 			}
-			if tt.began && !errors.Is(err, sshhost.ErrLost) {
-				t.Errorf("got %v, want ErrLost", err)
+			if tt.began && !errors.Is(err, sshhost.ErrConnLost) {
+				t.Errorf("got %v, want ErrConnLost", err)
 			}
 			p.Resume()
 			runs(t, h)
@@ -217,15 +217,15 @@ func TestCut(t *testing.T) {
 		return len(b), nil
 	})})
 	var he *sandboxer.HostError
-	if !errors.As(err, &he) || !he.Started || he.Killed || !errors.Is(err, sshhost.ErrLost) || res.ExitCode == 0 {
-		t.Errorf("cut during a command: got exit %d, %v, want ErrLost, outcome unknown", res.ExitCode, err)
+	if !errors.As(err, &he) || !he.Started || he.Killed || !errors.Is(err, sshhost.ErrConnLost) || res.ExitCode == 0 {
+		t.Errorf("cut during a command: got exit %d, %v, want ErrConnLost, outcome unknown", res.ExitCode, err)
 	}
 	runs(t, h)
 
 	p.CutAfter(200 << 10)
 	_, err = h.Run(t.Context(), sandboxer.Cmd{Args: []string{"cat"}, Stdin: io.LimitReader(readerFunc(func(b []byte) (int, error) { return len(b), nil }), 8<<20)})
-	if !errors.Is(err, sshhost.ErrLost) {
-		t.Errorf("cut during an upload: got %v, want ErrLost", err)
+	if !errors.Is(err, sshhost.ErrConnLost) {
+		t.Errorf("cut during an upload: got %v, want ErrConnLost", err)
 	}
 	runs(t, h)
 }

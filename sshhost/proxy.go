@@ -86,7 +86,7 @@ func (h *Host) startProxy(ctx context.Context, t target) (*proxyConn, error) {
 		r.Close()
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	h.log.DebugContext(ctx, "proxy started", "host", h.alias, "args", args)
+	h.log.DebugContext(ctx, "proxy started", "host", h.alias, "program", args[0])
 	go p.stderr.Copy(r)
 	go func() {
 		defer close(p.ended)

@@ -121,7 +121,7 @@ func TestTurnedAway(t *testing.T) {
 	for _, tt := range []struct {
 		closed, dials int
 		err           bool
-	}{{2, 3, false}, {100, 6, true}} {
+	}{{2, 3, false}, {100, 8, true}} {
 		h := open(t, "lab-dash", l.Via(t, doorkeeper(t, l.Server.Addr, tt.closed)), nil)
 		_, err := h.Run(t.Context(), trueCmd)
 		if n := h.Stats().Dials; (err != nil) != tt.err || n != tt.dials {

@@ -46,13 +46,17 @@ type Config struct {
 
 	// Passphrase returns the passphrase of an encrypted key file that no
 	// agent holds. It is called when the server has accepted the key, once
-	// per connection, and bounded by ctx: Timeout goes on meanwhile. Nil:
-	// such keys are skipped, and named if nothing else opens the host.
+	// per connection. The time it takes does not count for Timeout; ctx ends
+	// with those of the commands that wait. Nil: such keys are skipped, and
+	// named if nothing else opens the host.
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
 
-	// Logger is told of connections, and warned of what is ignored. Nil
-	// discards.
+	// Logger is told of connections and commands, and warned of what is
+	// ignored. Nil discards. It learns no more of a command than a Trace does.
 	Logger *slog.Logger
+
+	// Trace is told the same, for programs.
+	Trace Trace
 }
 
 // inFlight is how many sessions are open at a time. sshd allows ten on a
@@ -70,6 +74,8 @@ type Host struct {
 	slots chan struct{}
 	dials atomic.Int64
 	execs atomic.Int64
+
+	deafControl atomic.Bool // the user's ControlMaster leads nowhere
 
 	runs sync.WaitGroup // of Run
 	jobs sync.WaitGroup // goroutines of links
@@ -117,28 +123,45 @@ func (h *Host) Stats() Stats {
 //
 // Errors of reaching the host wrap the Err values of this package.
 func (h *Host) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
-	failed := sandboxer.Result{ExitCode: -1}
+	res, event, begun := sandboxer.Result{ExitCode: -1}, ExecEvent{Program: program(cmd)}, time.Now()
+	s, end, err := h.begin(ctx, cmd)
+	event.Waited = time.Since(begun)
+	if err == nil {
+		event.Started = true
+		res, err = s.wait(ctx)
+		end()
+	}
+	event.Took, event.ExitCode, event.Err = time.Since(begun)-event.Waited, res.ExitCode, err
+	h.traceExec(ctx, event)
+	return res, err
+}
+
+// begin starts a command when its turn has come. The caller calls end after
+// the session.
+func (h *Host) begin(ctx context.Context, cmd sandboxer.Cmd) (s *session, end func(), err error) {
 	if err := hostcmd.Check(cmd); err != nil {
-		return failed, h.fail("start", err, "")
+		return nil, nil, h.fail("start", err, "")
 	}
 	if err := hostcmd.Ended(ctx); err != nil {
-		return failed, h.fail("start", err, "")
+		return nil, nil, h.fail("start", err, "")
 	}
 	if !h.enter() {
-		return failed, h.fail("start", ErrClosed, "")
+		return nil, nil, h.fail("start", ErrClosed, "")
 	}
-	defer h.runs.Done()
 	select {
 	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
 	case <-ctx.Done():
-		return failed, h.fail("start", hostcmd.Ended(ctx), "")
+		h.runs.Done()
+		return nil, nil, h.fail("start", hostcmd.Ended(ctx), "")
 	}
-	s, err := h.open(ctx, cmd)
-	if err != nil {
-		return failed, err
+	end = func() {
+		<-h.slots
+		h.runs.Done()
 	}
-	return s.wait(ctx)
+	if s, err = h.open(ctx, cmd); err != nil {
+		end()
+	}
+	return s, end, err
 }
 
 // enter registers a Run, unless the host is closed.
@@ -167,7 +190,7 @@ func (h *Host) open(ctx context.Context, cmd sandboxer.Cmd) (*session, error) {
 		case ctx.Err() != nil:
 			return nil, h.fail("start", hostcmd.Ended(ctx), "")
 		case errors.Is(err, errNoLink) && try == 0 && !errors.Is(l.reason(), ErrClosed):
-			h.log.DebugContext(ctx, "connection was gone, making a new one", "host", h.alias, "err", err)
+			h.traceRetry(ctx, "connection", err)
 		case errors.Is(err, errNoLink):
 			return nil, h.fail("start", l.reason(), "")
 		default:

@@ -1,8 +1,10 @@
 package sshhost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"strconv"
@@ -12,7 +14,8 @@ import (
 
 // A target is what OpenSSH's configuration says about one alias.
 type target struct {
-	alias, user, host, port string
+	alias                   string // as ssh understands the name: without user and port
+	user, host, port        string
 	hostKeyAlias            string
 	addressFamily           string // "any", "inet", "inet6"
 	bindAddress             string
@@ -100,7 +103,7 @@ func (s settings) list(key string) []string {
 func parseTarget(alias string, out []byte, l local) (target, error) {
 	s := parseSettings(out)
 	t := target{
-		alias: alias, user: s.get("user"), host: s.get("hostname"), port: s.get("port"),
+		alias: cmp.Or(s.get("host"), alias), user: s.get("user"), host: s.get("hostname"), port: s.get("port"),
 		hostKeyAlias:  s.get("hostkeyalias"),
 		addressFamily: s.get("addressfamily"), bindAddress: s.get("bindaddress"),
 		proxyJump: s.get("proxyjump"), proxyCommand: s.get("proxycommand"),
@@ -130,6 +133,9 @@ func parseTarget(alias string, out []byte, l local) (target, error) {
 	}
 	return t, nil
 }
+
+// address is where the target listens.
+func (t target) address() string { return net.JoinHostPort(t.host, t.port) }
 
 // expandAll expands file names, which ssh -G prints as they stand in the
 // configuration. Where nothing is configured they are the default names, of
