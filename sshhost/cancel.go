@@ -25,7 +25,7 @@ const (
 // cancel ends the command's process group, because ctx has ended.
 func (s *session) cancel(ctx context.Context) (sandboxer.Result, error) {
 	after := context.WithoutCancel(ctx)
-	killed := !s.helper && s.endGroup(after)
+	killed := s.role == caller && s.endGroup(after)
 	capture.Settle(after, lastOutput, lastOutput, s.out, s.errs)
 	res, _ := s.finish()
 	err := &sandboxer.HostError{Host: s.link.h.alias, Op: "run", Started: true, Killed: killed, Err: hostcmd.Ended(ctx)}
@@ -43,36 +43,41 @@ func (s *session) cancel(ctx context.Context) (sandboxer.Result, error) {
 // process group was seen to be gone. The server passes signals on at once,
 // without another login; what they have done is looked at from a second
 // session, which also does the killing where the server does not pass signals
-// on (a forced command, an old sshd).
+// on (a forced command, an old sshd, a command of root's).
+//
+// What runs a command for us, timeout(1) and sudo, would pass on to it what
+// both have got: it would have two signals to handle. There the second session
+// sends the first one too, if it may be opened.
 func (s *session) endGroup(ctx context.Context) bool {
 	deadline := time.Now().Add(s.grace)
-	first := ""
+	k := killing{pgid: s.pid(), each: s.wrapped}
+	if s.wrapped && k.pgid != 0 {
+		k.first = "TERM"
+		if gone, err := s.link.reap(ctx, k.by(deadline), killPatience, hasty); err == nil {
+			return gone
+		}
+		k.first = ""
+	}
 	switch s.terminate(deadline) {
 	case ended:
 	case refused:
-		first = "TERM"
+		k.first = "TERM"
 	case deaf:
 		_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"KILL"}))
 		s.endsWithin(killReply)
 	}
-	pid := s.pid()
-	if pid == 0 {
+	if k.pgid = s.pid(); k.pgid == 0 {
 		return false
 	}
-	rest := max(time.Until(deadline), 0)
-	quick, cancel := context.WithTimeout(ctx, makeRoom+rest)
-	defer cancel()
-	gone, err := s.link.reap(quick, pid, first, rest)
+	gone, err := s.link.reap(ctx, k.by(deadline), makeRoom, helper)
 	if err == nil {
 		return gone
 	}
 	// Where the server allows one session only, ours is in the way.
 	_ = s.ch.Close()
-	slow, cancel := context.WithTimeout(ctx, killPatience)
-	defer cancel()
-	gone, err = s.link.reap(slow, pid, first, max(time.Until(deadline), 0))
+	gone, err = s.link.reap(ctx, k.by(deadline), killPatience, helper)
 	if err != nil {
-		s.link.h.log.WarnContext(ctx, "process group not seen to be gone", "host", s.link.h.alias, "pgid", pid, "err", err)
+		s.link.h.log.WarnContext(ctx, "process group not seen to be gone", "host", s.link.h.alias, "pgid", k.pgid, "err", err)
 	}
 	return gone && err == nil
 }
@@ -127,6 +132,8 @@ func (s *session) endsWithin(d time.Duration) {
 
 // reapScript ends process group $1 and says whether it is gone: it sends the
 // signal $2, if any, gives it $3 tenths of a second, and then sends SIGKILL.
+// Where $4 is set the first signal goes to each process, but not to those that
+// would pass it on.
 //
 // kill -0 also finds processes that have ended and that nobody has reaped,
 // which in some containers stay for ever; and it fails for those of another
@@ -150,23 +157,53 @@ wait_for() {
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 }
+each() {
+	all=$(ps -A -o pid= -o pgid= -o comm= 2>/dev/null) || all=$(ps -o pid,pgid,comm 2>/dev/null) || return
+	printf '%s\n' "$all" | while read -r pid group name; do
+		[ "$group" = "$g" ] || continue
+		case $name in timeout | sudo) ;; *) kill "-$1" "$pid" 2>/dev/null ;; esac
+	done
+}
 g=$1
-[ -z "$2" ] || kill "-$2" "-$g" 2>/dev/null
+if [ "$2" ]; then
+	{ [ "$4" ] && each "$2"; } || kill "-$2" "-$g" 2>/dev/null
+fi
 wait_for "$3" || kill -KILL "-$g" 2>/dev/null
 if wait_for 20; then echo gone; else echo alive; fi
 `
 
-// reap runs reapScript in a session of its own. The process id is still the
-// group's: it was its leader's a moment ago, and ids are not used again until
-// all others have been.
-func (l *link) reap(ctx context.Context, pgid int, first string, grace time.Duration) (gone bool, err error) {
-	tenths := strconv.Itoa(int(grace / (100 * time.Millisecond)))
-	s, err := l.start(ctx, sandboxer.Cmd{Args: []string{"sh", "-c", reapScript, "sh", strconv.Itoa(pgid), first, tenths}})
+// A killing is what reapScript is to do.
+type killing struct {
+	pgid  int
+	first string        // the signal to begin with; empty: none
+	each  bool          // to each process of the group
+	grace time.Duration // before SIGKILL
+}
+
+func (k killing) by(deadline time.Time) killing {
+	k.grace = max(time.Until(deadline), 0)
+	return k
+}
+
+// reap runs reapScript in a session of its own, which has to be open within
+// room. The process id is still the group's: it was its leader's a moment ago,
+// and ids are not used again until all others have been.
+func (l *link) reap(ctx context.Context, k killing, room time.Duration, as role) (gone bool, err error) {
+	each := ""
+	if k.each {
+		each = "each"
+	}
+	tenths := strconv.Itoa(int(k.grace / (100 * time.Millisecond)))
+	args := []string{"sh", "-c", reapScript, "sh", strconv.Itoa(k.pgid), k.first, tenths, each}
+	opening, cancel := context.WithTimeout(ctx, room)
+	defer cancel()
+	s, err := l.start(opening, sandboxer.Cmd{Args: args}, as)
 	if err != nil {
 		return false, err
 	}
-	s.helper = true
-	res, err := s.wait(ctx)
+	running, cancel := context.WithTimeout(ctx, killPatience+k.grace)
+	defer cancel()
+	res, err := s.wait(running)
 	if err != nil {
 		return false, err
 	}

@@ -38,6 +38,10 @@ var (
 	// for it was wrong, or not to be had.
 	ErrPassphrase = errors.New("key could not be decrypted")
 
+	// ErrPrivilege: sudo does not run commands for this account without a
+	// password; see Config.Sudo.
+	ErrPrivilege = errors.New("not allowed to become root")
+
 	// ErrShell: the login does not get as far as running a command: nologin,
 	// a forced command, a shell profile that exits or waits for input.
 	ErrShell = errors.New("login shell does not run commands")

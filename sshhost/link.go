@@ -127,8 +127,9 @@ const (
 var errNoLink = errors.New("no connection")
 
 // openChannel opens a session. Servers refuse one past MaxSessions, and count
-// those that have just ended for a moment longer: refusals are waited out, for as long as sessions of ours are open and may end.
-func (l *link) openChannel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+// those that have just ended for a moment longer: where patient is set
+// refusals are waited out, for as long as sessions of ours are open and may end.
+func (l *link) openChannel(ctx context.Context, patient bool) (ssh.Channel, <-chan *ssh.Request, error) {
 	l.sessions.Add(1)
 	wait, alone := busyFirst, time.Time{}
 	for {
@@ -137,7 +138,7 @@ func (l *link) openChannel(ctx context.Context) (ssh.Channel, <-chan *ssh.Reques
 			return ch, requests, nil
 		}
 		var refused *ssh.OpenChannelError
-		if !errors.As(err, &refused) || refused.Reason == ssh.Prohibited || refused.Reason == ssh.UnknownChannelType {
+		if !patient || !errors.As(err, &refused) || refused.Reason == ssh.Prohibited || refused.Reason == ssh.UnknownChannelType {
 			l.sessions.Add(-1)
 			return nil, nil, err
 		}

@@ -5,22 +5,54 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
 )
 
 // TestWire pins what goes over the wire.
 func TestWire(t *testing.T) {
-	script := bootScript("MARK", sandboxer.Cmd{Args: []string{"echo", "it's"}, Env: []string{"A=b c"}})
-	want := `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+	for _, tt := range []struct {
+		name string
+		boot boot
+		want string
+	}{
+		{"plain", boot{}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
 A='b c';export A
 echo MARK $$
 echo MARK $$ >&2
-exec echo 'it'\''s'`
-	if script != want {
-		t.Errorf("got script %q, want %q", script, want)
+exec echo 'it'\''s'`},
+		{"with a limit", boot{limit: 61500 * time.Millisecond, grace: 5 * time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+A='b c';export A
+t=;if [ -x /usr/bin/timeout ]&&! [ -h /usr/bin/timeout ];then t=/usr/bin/timeout;elif timeout -k 1 1 true >/dev/null 2>&1;then t=timeout;fi
+echo MARK $$
+echo MARK $$ >&2
+exec ${t:+$t -k 5 62} echo 'it'\''s'`},
+		{"by sudo", boot{sudo: true}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+echo MARK-sudo >&2
+exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+A='\''b c'\'';export A
+g=$0;{ [ "${t-}" ]||kill -0 "-$$" 2>/dev/null;}&&g=$$
+echo MARK $g
+echo MARK $g >&2
+exec "$@"' $$ echo 'it'\''s'`},
+		{"by sudo with a limit", boot{sudo: true, limit: time.Second, grace: time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+echo MARK-sudo >&2
+exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+A='\''b c'\'';export A
+t=;if [ -x /usr/bin/timeout ]&&! [ -h /usr/bin/timeout ];then t=/usr/bin/timeout;fi
+g=$0;{ [ "${t-}" ]||kill -0 "-$$" 2>/dev/null;}&&g=$$
+echo MARK $g
+echo MARK $g >&2
+exec ${t:+$t -k 1 1} "$@"' $$ echo 'it'\''s'`},
+	} {
+		tt.boot.marker = "MARK"
+		got := tt.boot.script(sandboxer.Cmd{Args: []string{"echo", "it's"}, Env: []string{"A=b c"}})
+		if got != tt.want {
+			t.Errorf("%s: got script %q, want %q", tt.name, got, tt.want)
+		}
 	}
-	w := newWire(sandboxer.Cmd{Args: []string{"echo", "it's"}})
+	w := newWire(sandboxer.Cmd{Args: []string{"echo", "it's"}}, boot{})
 	wantLine := `exec /bin/sh -c 'LC_ALL=C;export LC_ALL;eval "$(printf %b "$0")"' ` +
 		`'PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH\0012` +
 		`echo ` + w.marker + ` $$\0012echo ` + w.marker + ` $$ >&2\0012exec echo \0047it\0047\0134\0047\0047s\0047'`
@@ -31,7 +63,7 @@ exec echo 'it'\''s'`
 
 func TestLongCommandsGoByInput(t *testing.T) {
 	for _, kib := range []int{1, 80, 95, 500} {
-		w := newWire(sandboxer.Cmd{Args: []string{"echo", strings.Repeat("x", kib<<10)}})
+		w := newWire(sandboxer.Cmd{Args: []string{"echo", strings.Repeat("x", kib<<10)}}, boot{})
 		if long := kib > 89; len(w.line) > maxWire || (w.input != nil) != long {
 			t.Errorf("%d KiB: got a line of %d bytes and %d of input, want at most %d, and input: %v", kib, len(w.line), len(w.input), maxWire, long)
 		}
@@ -41,7 +73,7 @@ func TestLongCommandsGoByInput(t *testing.T) {
 // TestScriptThatLostItsBeginning: a login shell that reads standard input has
 // eaten some of the script. The rest must not be run.
 func TestScriptThatLostItsBeginning(t *testing.T) {
-	w := newWire(sandboxer.Cmd{Args: []string{"echo", strings.Repeat("x", maxWire)}})
+	w := newWire(sandboxer.Cmd{Args: []string{"echo", strings.Repeat("x", maxWire)}}, boot{})
 	for eaten, wantRun := range map[int]bool{0: true, 1: false, 50: false, len(w.input) - 40: false} {
 		cmd := exec.Command("sh", "-c", w.line)
 		cmd.Stdin = bytes.NewReader(w.input[eaten:])

@@ -1,6 +1,7 @@
 package sshhost
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ type session struct {
 	closed  chan struct{} // closed once no request can come any more
 	status  status
 
-	helper bool // ends another command, and is not worth one itself
+	role    role
+	wrapped bool // run by a program that passes signals on, see endGroup
 
 	mu   sync.Mutex
 	over bool           // no input is to be read any more
@@ -50,15 +52,30 @@ type status struct {
 	signal string
 }
 
-// start opens a session for cmd and sends it off.
-func (l *link) start(ctx context.Context, cmd sandboxer.Cmd) (*session, error) {
-	ch, requests, err := l.openChannel(ctx)
+// A role is what a session is for.
+type role int
+
+const (
+	caller role = iota // a command of the caller's
+	helper             // one that ends another command, and is not worth one itself
+	hasty              // the same, and it is not worth waiting for either
+)
+
+// start opens a session for cmd and sends it off. A helper has no limit of its
+// own on the host: it is one.
+func (l *link) start(ctx context.Context, cmd sandboxer.Cmd, as role) (*session, error) {
+	ch, requests, err := l.openChannel(ctx, as != hasty)
 	if err != nil {
 		return nil, err
 	}
-	w := newWire(cmd)
+	grace := hostcmd.Grace(cmd)
+	b := boot{sudo: l.h.cfg.Sudo}
+	if deadline, ok := ctx.Deadline(); ok && as == caller {
+		b.limit, b.grace = limits(deadline, grace)
+	}
+	w := newWire(cmd, b)
 	s := &session{
-		link: l, cmd: cmd, wire: w, ch: ch, grace: hostcmd.Grace(cmd),
+		link: l, cmd: cmd, wire: w, ch: ch, grace: grace, role: as, wrapped: b.limit > 0 || b.sudo,
 		outFrame: &frame{marker: []byte(w.marker + " ")}, errsFrame: &frame{marker: []byte(w.marker + " ")},
 		began: make(chan struct{}), asked: make(chan struct{}), refused: make(chan struct{}),
 		exited: make(chan struct{}), closed: make(chan struct{}),
@@ -208,6 +225,9 @@ func (s *session) finish() (sandboxer.Result, error) {
 	if err := s.verdict(); err != nil {
 		return res, err
 	}
+	if s.pid() == 0 {
+		res.Stderr, errErr = s.tooLong(errErr)
+	}
 	res.ExitCode, res.Signal = s.status.code, s.status.signal
 	for _, failed := range []struct {
 		op  string
@@ -230,7 +250,7 @@ func (s *session) verdict() error {
 	switch {
 	case isClosed(s.refused):
 		return h.fail("start", fmt.Errorf("%w: the server refuses", ErrShell), "")
-	case ended && s.pid() != 0:
+	case ended && (s.pid() != 0 || s.sudoSaid() != nil && s.status.code == hostcmd.ExitNotExecutable):
 		return nil
 	case ended && !s.link.conn.broken.Load():
 		return s.errShell()
@@ -243,25 +263,55 @@ func (s *session) verdict() error {
 	return &sandboxer.HostError{Host: h.alias, Op: "run", Started: true, Err: why}
 }
 
-// errShell is a login that ended and never came to the command.
+// errShell is a login, or a sudo, that ended and never came to the command.
 func (s *session) errShell() error {
 	_, out := s.outFrame.state()
 	_, errs := s.errsFrame.state()
-	said := "it said nothing"
-	if noise := lastWords(append(out, errs...)); noise != "" {
-		said = fmt.Sprintf("it said %q", noise)
-	}
+	words := s.sudoSaid()
 	how := fmt.Sprintf("exit status %d", s.status.code)
 	if s.status.signal != "" {
 		how = "SIG" + s.status.signal
 	}
 	h := s.link.h
-	return h.fail("start", fmt.Errorf("%w: it ended with %s; %s", ErrShell, how, said),
+	if words != nil {
+		return h.fail("start", fmt.Errorf("%w: sudo -n ended with %s; %s", ErrPrivilege, how, said(words)),
+			"ssh "+h.aliasArgs()+" sudo -n true must succeed: let the account run commands as root without a password")
+	}
+	return h.fail("start", fmt.Errorf("%w: it ended with %s; %s", ErrShell, how, said(append(out, errs...))),
 		"ssh "+h.aliasArgs()+" true must print nothing and succeed: see the account's shell and its start-up files")
 }
 
-// pid returns the process id of the command, which is that of its group too,
-// or 0 while it is not known.
+// sudoSaid returns what followed on standard error when sudo was begun and the
+// command was not, or nil if it did not come so far.
+func (s *session) sudoSaid() []byte {
+	_, errs := s.errsFrame.state()
+	_, words, found := bytes.Cut(errs, []byte(s.wire.sudoMark+"\n"))
+	if s.wire.sudoMark == "" || !found {
+		return nil
+	}
+	return words
+}
+
+// tooLong hands on what the shell says of arguments that the kernel does not
+// take: with sudo in front it says so before the command's own output begins.
+func (s *session) tooLong(err error) ([]byte, error) {
+	words := s.sudoSaid()
+	if s.cmd.Stderr == nil || err != nil {
+		return words, err
+	}
+	_, err = s.cmd.Stderr.Write(words)
+	return nil, err
+}
+
+func said(noise []byte) string {
+	if words := lastWords(noise); words != "" {
+		return fmt.Sprintf("it said %q", words)
+	}
+	return "it said nothing"
+}
+
+// pid returns the id of the command's process group, or 0 while it is not
+// known.
 func (s *session) pid() int {
 	for _, f := range []*frame{s.outFrame, s.errsFrame} {
 		if pid, _ := f.state(); pid != 0 {

@@ -51,6 +51,12 @@ type Config struct {
 	// named if nothing else opens the host.
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
 
+	// Sudo has the host run every command as root, by "sudo -n": the account
+	// has to be allowed to, without a password. Standard input is the
+	// command's own all the same. Where sudo refuses, Run returns
+	// ErrPrivilege, and nothing was executed.
+	Sudo bool
+
 	// Logger is told of connections and commands, and warned of what is
 	// ignored. Nil discards. It learns no more of a command than a Trace does.
 	Logger *slog.Logger
@@ -121,6 +127,10 @@ func (h *Host) Stats() Stats {
 // abandoned, and what it returns later is lost. A Write to cmd.Stdout or
 // cmd.Stderr that blocks delays Run until ctx ends.
 //
+// Where ctx has a deadline the host gets it too, as a limit a few seconds
+// after it (by timeout(1), where there is one): a client that vanishes leaves
+// nothing running for longer, whatever became of the connection.
+//
 // Errors of reaching the host wrap the Err values of this package.
 func (h *Host) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {
 	res, event, begun := sandboxer.Result{ExitCode: -1}, ExecEvent{Program: program(cmd)}, time.Now()
@@ -183,7 +193,7 @@ func (h *Host) open(ctx context.Context, cmd sandboxer.Cmd) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := l.start(ctx, cmd)
+		s, err := l.start(ctx, cmd, caller)
 		switch {
 		case err == nil:
 			return s, nil
