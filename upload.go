@@ -2,11 +2,9 @@ package sandboxer
 
 import (
 	"archive/tar"
-	"bufio"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -22,8 +20,7 @@ type upload struct {
 	tree   fs.FS
 	marker string
 	sum    hash.Hash
-	pipe   *io.PipeReader
-	made   chan error // what the making ended with, once
+	feed   *feed
 }
 
 func newUpload(tree fs.FS, marker string) *upload {
@@ -32,33 +29,19 @@ func newUpload(tree fs.FS, marker string) *upload {
 
 // stream returns the archive, made as it is read, until finish.
 func (u *upload) stream() io.Reader {
-	r, w := io.Pipe()
-	u.pipe, u.made = r, make(chan error, 1)
-	go func() {
-		// Compression writes in crumbs, and each one would be a packet.
-		whole := bufio.NewWriterSize(w, 64<<10)
-		err := u.write(whole)
-		if err == nil {
-			err = whole.Flush()
-		}
-		w.CloseWithError(err)
-		u.made <- err
-	}()
-	return r
+	u.feed = newFeed(u.write)
+	return u.feed
 }
 
 // finish ends the making and returns the digest of the files' names, modes
 // and contents. An error is one of reading the files; a host that stopped
 // listening is none of it.
 func (u *upload) finish() (digest string, err error) {
-	u.pipe.CloseWithError(errNotWanted)
-	if err := <-u.made; err != nil && !errors.Is(err, errNotWanted) {
+	if err := u.feed.stop(); err != nil {
 		return "", err
 	}
 	return "sha256:" + hex.EncodeToString(u.sum.Sum(nil)), nil
 }
-
-var errNotWanted = errors.New("the host stopped reading")
 
 // write uses the fastest compression: on a local network the processor is
 // the bottleneck, and a canary is mostly machine code.
