@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tegwick/sand-boxer/internal/hostfile"
 )
 
 // Errors that callers branch on, beside the types below. They are matched
@@ -22,6 +24,13 @@ var (
 	// ErrRemains: a destroy could not remove all of a sandbox. What remains is
 	// named; the next Destroy goes on from there.
 	ErrRemains = errors.New("not all of it could be removed")
+
+	// ErrNoSpace: a disk of the host, or a quota there, is full.
+	ErrNoSpace = hostfile.ErrNoSpace
+
+	// ErrAltered: what arrived on the host is not what was sent: some of it
+	// was lost on the way, or the host's file system cannot hold it as it is.
+	ErrAltered = errors.New("it did not arrive unaltered")
 )
 
 // errChanged: the records on the host are not what this operation left.
@@ -171,6 +180,48 @@ func (e *ExportError) Error() string { return fmt.Sprintf("export the report: %v
 
 // Unwrap returns the cause.
 func (e *ExportError) Unwrap() error { return e.Err }
+
+// A FileError is a [WriteFile] or a [PutTree] that failed: the only kind of
+// error they return. Unless it is Unknown, the target is as it was.
+type FileError struct {
+	Op   string // "write" or "put"
+	Path string // the target
+
+	// Err is the cause, never nil: a *HostError where the command was never
+	// started or nobody knows what became of it; else for errors.Is one of
+	// fs.ErrNotExist (the directory the target is in), fs.ErrExist,
+	// fs.ErrPermission, ErrNoSpace and ErrAltered; else what kept the tree from
+	// being read or put, a *RefusedError for a tool the host lacks, or an
+	// error that only says in which step it failed.
+	Err error
+
+	Said    string // what the host's tools said about it, all of it that was kept
+	Left    string // what was made beside the target and could not be removed again; empty: nothing
+	Unknown bool   // nobody knows: the target is as it was, or else all of what was sent
+}
+
+// Error names the cause and the last line of what the host said; all of it is
+// in Said.
+func (e *FileError) Error() string {
+	s := fmt.Sprintf("%s %q: %v", e.Op, e.Path, e.Err)
+	if last := lastLine(e.Said); !strings.HasSuffix(s, last) {
+		s += ": " + last
+	}
+	var host *HostError
+	switch {
+	case e.Unknown:
+		s += "; whether it was done is not known"
+	case errors.As(e.Err, &host) && host.Started: // of which it says the opposite
+		s += "; nothing was changed, for not all of it was sent"
+	}
+	if e.Left != "" {
+		s += fmt.Sprintf("; left behind: %q", e.Left)
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
 
 // Hint returns the one-line remedy that err, or else the first error below it
 // that has one, carries; it is empty where none does. Trees are walked in the

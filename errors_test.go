@@ -25,6 +25,12 @@ func TestErrorMessages(t *testing.T) {
 		{&PhaseError{Phase: PhaseStart, Err: boom}, "create: start: boom"},
 		{&PhaseError{Phase: PhaseStart, Err: boom, Left: []string{"a", "b"}}, "create: start: boom; left behind: a, b"},
 		{&ExportError{Err: boom}, "export the report: boom"},
+		{&FileError{Op: "write", Path: "/a\n", Err: boom, Said: "first\nlast\n"}, `write "/a\n": boom: last`},
+		{&FileError{Op: "put", Path: "/a", Err: boom, Unknown: true, Left: "/b"}, `put "/a": boom; whether it was done is not known; left behind: "/b"`},
+		{
+			&FileError{Op: "put", Path: "/a", Err: &HostError{Host: "h", Op: "run", Err: boom, Started: true}},
+			`put "/a": h: run: boom (outcome unknown); nothing was changed, for not all of it was sent`,
+		},
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {
@@ -64,7 +70,8 @@ func TestHint(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	for code, want := range map[string]string{
 		"root_symlink": "--root", "root_writable": "--root", "no_home": "home directory", "state_unwritable": "home directory",
-		"no_flock": "util-linux", "no_tar": "install tar", "no_stat": "coreutils", "id_taken": "",
+		"no_flock": "util-linux", "no_tar": "install tar", "no_stat": "coreutils", "no_sha256sum": "coreutils",
+		"no_xargs": "findutils", "id_taken": "",
 	} {
 		err := refusal("make it", &onhost.Refusal{Code: code, Message: "because"})
 		var refused *RefusedError

@@ -2,10 +2,14 @@ package sandboxer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log"
+	"os"
 	"slices"
 	"strings"
+	"testing/fstest"
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
@@ -117,4 +121,55 @@ func ExampleHost() {
 	// 19 <nil>
 	// 3 <nil>
 	// try: exit status 3: no such luck
+}
+
+func ExampleWriteFile() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, host := context.Background(), localhost.Host{}
+	if err := sandboxer.WriteFile(ctx, host, dir+"/token", []byte("secret\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	res, err := host.Run(ctx, sandboxer.Cmd{Args: []string{"stat", "-c", "%a %s", dir + "/token"}})
+	fmt.Print(string(res.Stdout), err, "\n")
+
+	err = sandboxer.WriteFile(ctx, host, dir+"/none/token", nil, 0o600)
+	var failure *sandboxer.FileError
+	fmt.Println(errors.Is(err, fs.ErrNotExist), errors.As(err, &failure) && failure.Unknown)
+	// Output:
+	// 600 7
+	// <nil>
+	// true false
+}
+
+func ExamplePutTree() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	site := fstest.MapFS{
+		"index.html":    {Data: []byte("hello\n"), Mode: 0o644},
+		"assets/-x.css": {Data: []byte("b{}\n"), Mode: 0o644},
+	}
+	ctx, host := context.Background(), localhost.Host{}
+	for range 2 {
+		err := sandboxer.PutTree(ctx, host, dir+"/site", site)
+		fmt.Println(err == nil, errors.Is(err, fs.ErrExist))
+	}
+	res, err := host.Run(ctx, sandboxer.Cmd{Args: []string{"find", dir + "/site", "-type", "f", "-printf", "%P %s\n"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, file := range slices.Sorted(strings.Lines(string(res.Stdout))) {
+		fmt.Print(file)
+	}
+	// Output:
+	// true false
+	// false true
+	// assets/-x.css 4
+	// index.html 6
 }

@@ -137,8 +137,10 @@ func refusal(doing string, r *onhost.Refusal) error {
 		err.Hint = "the user on the host needs a home directory that can be written to"
 	case "no_flock":
 		err.Hint = "install util-linux on the host"
-	case "no_stat", "no_dd":
+	case "no_stat", "no_dd", "no_sha256sum":
 		err.Hint = "install coreutils on the host"
+	case "no_find", "no_xargs":
+		err.Hint = "install findutils on the host"
 	case "no_tar", "no_gzip", "no_grep":
 		err.Hint = "install " + r.Code[len("no_"):] + " on the host"
 	}
