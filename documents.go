@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"runtime/debug"
 )
 
@@ -54,6 +55,50 @@ func (b *Sandboxer) NewErrorDocument(host string, info ErrorInfo) (ErrorDocument
 func (b *Sandboxer) NewStatusList(host Host, items []SandboxStatus, errs []ErrorInfo) (SandboxStatusList, error) {
 	h, err := b.documentHeader(host, KindSandboxStatusList, Observation{})
 	return SandboxStatusList{Header: h, Items: append([]SandboxStatus{}, items...), Errors: append([]ErrorInfo{}, errs...)}, err
+}
+
+// NewSnapshotList wraps the snapshots of several hosts, and the errors of those
+// that gave none. The items get its run_id, in a copy; its host is the machine
+// that runs this.
+func (b *Sandboxer) NewSnapshotList(items []SnapshotDocument, errs []ErrorInfo) (HostSnapshotList, error) {
+	h, err := b.listHeader(KindHostSnapshotList)
+	list := HostSnapshotList{Header: h, Items: append([]SnapshotDocument{}, items...), Errors: append([]ErrorInfo{}, errs...)}
+	for i := range list.Items {
+		list.Items[i].RunID = h.RunID
+	}
+	return list, err
+}
+
+// NewInventoryList wraps the inventories of several hosts as NewSnapshotList
+// does their snapshots.
+func (b *Sandboxer) NewInventoryList(items []InventoryDocument, errs []ErrorInfo) (InventoryList, error) {
+	h, err := b.listHeader(KindInventoryList)
+	list := InventoryList{Header: h, Items: append([]InventoryDocument{}, items...), Errors: append([]ErrorInfo{}, errs...)}
+	for i := range list.Items {
+		list.Items[i].RunID = h.RunID
+	}
+	return list, err
+}
+
+// NewStaleList wraps the stale reports of several hosts as NewSnapshotList
+// does their snapshots.
+func (b *Sandboxer) NewStaleList(items []StaleDocument, errs []ErrorInfo) (StaleReportList, error) {
+	h, err := b.listHeader(KindStaleReportList)
+	list := StaleReportList{Header: h, Items: append([]StaleDocument{}, items...), Errors: append([]ErrorInfo{}, errs...)}
+	for i := range list.Items {
+		list.Items[i].RunID = h.RunID
+	}
+	return list, err
+}
+
+// listHeader makes the header of a document about several hosts. It is about
+// none of them alone, so it names this machine, as package localhost does.
+func (b *Sandboxer) listHeader(kind Kind) (Header, error) {
+	var here Observation
+	if name, err := os.Hostname(); err == nil {
+		here.Snapshot.Identity.Hostname = &name
+	}
+	return b.documentHeader(namedHost{name: "local"}, kind, here)
 }
 
 func (b *Sandboxer) documentHeader(host Host, kind Kind, obs Observation) (Header, error) {

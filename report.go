@@ -15,8 +15,11 @@ type Kind string
 // Kinds of documents.
 const (
 	KindHostSnapshot        Kind = "HostSnapshot"
+	KindHostSnapshotList    Kind = "HostSnapshotList"
 	KindInventory           Kind = "Inventory"
+	KindInventoryList       Kind = "InventoryList"
 	KindStaleReport         Kind = "StaleReport"
+	KindStaleReportList     Kind = "StaleReportList"
 	KindSandboxStatus       Kind = "SandboxStatus"
 	KindSandboxStatusList   Kind = "SandboxStatusList"
 	KindIntrospectionReport Kind = "IntrospectionReport"
@@ -32,10 +35,16 @@ func (k Kind) SchemaFile() string {
 	switch k {
 	case KindHostSnapshot:
 		return "host-snapshot.v1.schema.json"
+	case KindHostSnapshotList:
+		return "host-snapshot-list.v1.schema.json"
 	case KindInventory:
 		return "inventory.v1.schema.json"
+	case KindInventoryList:
+		return "inventory-list.v1.schema.json"
 	case KindStaleReport:
 		return "stale.v1.schema.json"
+	case KindStaleReportList:
+		return "stale-list.v1.schema.json"
 	case KindSandboxStatus:
 		return "sandbox-status.v1.schema.json"
 	case KindSandboxStatusList:
@@ -82,7 +91,8 @@ type Producer struct {
 	Commit  string `json:"commit"`  // of its source; "unknown" where the build does not say
 }
 
-// A HostRef names the host a document is about.
+// A HostRef names the host a document is about. A list of several hosts has
+// the machine that it was made on: each of its items and errors names its own.
 type HostRef struct {
 	Name      string  `json:"name"`       // as the caller named it
 	Hostname  *string `json:"hostname"`   // as the kernel of the host gives it
@@ -174,6 +184,27 @@ type SandboxStatusList struct {
 	Header
 	Items  []SandboxStatus `json:"items"`  // one for each sandbox that answered
 	Errors []ErrorInfo     `json:"errors"` // one for each that did not
+}
+
+// A HostSnapshotList is the answer to a command that was given several hosts.
+type HostSnapshotList struct {
+	Header
+	Items  []SnapshotDocument `json:"items"`  // one for each host that answered, in the order they were named
+	Errors []ErrorInfo        `json:"errors"` // one for each that did not, in the same order
+}
+
+// An InventoryList is the answer to a command that was given several hosts.
+type InventoryList struct {
+	Header
+	Items  []InventoryDocument `json:"items"`  // one for each host that answered, in the order they were named
+	Errors []ErrorInfo         `json:"errors"` // one for each that did not, in the same order
+}
+
+// A StaleReportList is the answer to a command that was given several hosts.
+type StaleReportList struct {
+	Header
+	Items  []StaleDocument `json:"items"`  // one for each host that answered, in the order they were named
+	Errors []ErrorInfo     `json:"errors"` // one for each that did not, in the same order
 }
 
 // A ReapPlanDocument is a ReapPlan printed by itself.

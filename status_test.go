@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,14 +97,22 @@ func TestDocuments(t *testing.T) {
 		KindReapResult:        func() (Document, error) { return b.NewReapResultDocument(still, Observation{}, ReapResult{}) },
 		KindError:             func() (Document, error) { return b.NewErrorDocument("h", ErrorInfo{}) },
 		KindSandboxStatusList: func() (Document, error) { return b.NewStatusList(still, nil, nil) },
+		KindHostSnapshotList:  func() (Document, error) { return b.NewSnapshotList(nil, nil) },
+		KindInventoryList:     func() (Document, error) { return b.NewInventoryList(nil, nil) },
+		KindStaleReportList:   func() (Document, error) { return b.NewStaleList(nil, nil) },
 	}
+	severalHosts := []Kind{KindHostSnapshotList, KindInventoryList, KindStaleReportList}
 	for kind, wrap := range docs {
 		doc, err := wrap()
 		if err != nil {
 			t.Fatal(err)
 		}
+		host := "h"
+		if slices.Contains(severalHosts, kind) {
+			host = "local"
+		}
 		h := doc.DocumentHeader()
-		if h.Kind != kind || h.Schema != SchemaBase+kind.SchemaFile() || kind.SchemaFile() == "" || h.Host.Name != "h" ||
+		if h.Kind != kind || h.Schema != SchemaBase+kind.SchemaFile() || kind.SchemaFile() == "" || h.Host.Name != host ||
 			h.ReportID == "" || h.RunID == "" || h.GeneratedAt.IsZero() || h.Producer != b.Producer {
 			t.Errorf("%s: got %+v, want every field set", kind, h)
 		}
@@ -111,6 +120,41 @@ func TestDocuments(t *testing.T) {
 	b.Random = strings.NewReader("")
 	if _, err := b.NewStatusList(still, nil, nil); !errors.Is(err, io.EOF) {
 		t.Errorf("without randomness: got %v, want its error", err)
+	}
+}
+
+// The documents of a list are made by one operation, whose id they share; what
+// they were made of stays as it was.
+func TestListsShareTheirRun(t *testing.T) {
+	b := &Sandboxer{}
+	snapshots, inventories, stales := []SnapshotDocument{{Header: Header{RunID: "own"}}}, []InventoryDocument{{}, {}}, []StaleDocument{{}}
+	errs := []ErrorInfo{{Code: "unreachable"}}
+	snap, err1 := b.NewSnapshotList(snapshots, errs)
+	inv, err2 := b.NewInventoryList(inventories, errs)
+	stale, err3 := b.NewStaleList(stales, errs)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []struct {
+		list  Header
+		items []Header
+		errs  []ErrorInfo
+	}{
+		{snap.Header, []Header{snap.Items[0].Header}, snap.Errors},
+		{inv.Header, []Header{inv.Items[0].Header, inv.Items[1].Header}, inv.Errors},
+		{stale.Header, []Header{stale.Items[0].Header}, stale.Errors},
+	} {
+		for _, item := range got.items {
+			if item.RunID == "" || item.RunID != got.list.RunID {
+				t.Errorf("%s: got run_id %q in an item, want %q of the list", got.list.Kind, item.RunID, got.list.RunID)
+			}
+		}
+		if !cmp.Equal(got.errs, errs) {
+			t.Errorf("%s: got errors %v, want %v", got.list.Kind, got.errs, errs)
+		}
+	}
+	if snapshots[0].RunID != "own" {
+		t.Errorf("got run_id %q in the argument, want it left alone", snapshots[0].RunID)
 	}
 }
 

@@ -28,12 +28,15 @@ func Example() {
 	// doctor-report
 	// error
 	// host-snapshot
+	// host-snapshot-list
 	// introspection-report
 	// inventory
+	// inventory-list
 	// reap-plan
 	// reap-result
 	// sandbox-status
 	// sandbox-status-list
 	// stale
+	// stale-list
 	// https://tegwick.github.io/sand-boxer/schema/v1/host-snapshot.v1.schema.json
 }

@@ -36,6 +36,14 @@ func sampleHeader(kind sandboxer.Kind, reportID string) sandboxer.Header {
 	}
 }
 
+// sampleListHeader is that of a document about several hosts, made on a
+// machine that is none of them.
+func sampleListHeader(kind sandboxer.Kind, reportID string) sandboxer.Header {
+	h := sampleHeader(kind, reportID)
+	h.Host = sandboxer.HostRef{Name: "local", Hostname: new("laptop")}
+	return h
+}
+
 // sampleSnapshot is the host some seconds into the story, with the canary or
 // without.
 func sampleSnapshot(seconds int, canary bool) sandboxer.HostSnapshot {
@@ -271,10 +279,33 @@ func samples() []sandboxer.Document {
 		Code: "failed", Message: "create: start: docker: address already in use", Host: new("coulombcore"), Phase: new(string(sandboxer.PhaseStart)),
 		Reasons: []sandboxer.Reason{}, Log: []string{"listen tcp 127.0.0.1:8080: bind: address already in use"},
 	}
+	unreachable := sandboxer.ErrorInfo{
+		Code: "unreachable", Message: "faraday: dial: connect: connection refused", Host: new("faraday"),
+		Hint:    new("nothing listens on port 22 of faraday: is sshd running there, is Port right in ~/.ssh/config?"),
+		Reasons: []sandboxer.Reason{}, Log: []string{},
+	}
+	snapshot := sandboxer.SnapshotDocument{
+		Header:       sampleHeader(sandboxer.KindHostSnapshot, "1a2b3c4d5e6f7081"),
+		HostSnapshot: obs.Snapshot, Admission: sandboxer.Admit(obs.Snapshot),
+	}
+	inventory := sandboxer.InventoryDocument{Header: sampleHeader(sandboxer.KindInventory, "2b3c4d5e6f70811a"), Inventory: obs.Inventory}
+	stale := sandboxer.StaleDocument{
+		Header: sampleHeader(sandboxer.KindStaleReport, "3c4d5e6f70811a2b"), StaleReport: sandboxer.FindStale(obs, sandboxer.StalePolicy{}),
+	}
 	return []sandboxer.Document{
-		sandboxer.SnapshotDocument{Header: sampleHeader(sandboxer.KindHostSnapshot, "1a2b3c4d5e6f7081"), HostSnapshot: obs.Snapshot, Admission: sandboxer.Admit(obs.Snapshot)},
-		sandboxer.InventoryDocument{Header: sampleHeader(sandboxer.KindInventory, "2b3c4d5e6f70811a"), Inventory: obs.Inventory},
-		sandboxer.StaleDocument{Header: sampleHeader(sandboxer.KindStaleReport, "3c4d5e6f70811a2b"), StaleReport: sandboxer.FindStale(obs, sandboxer.StalePolicy{})},
+		snapshot, inventory, stale,
+		sandboxer.HostSnapshotList{
+			Header: sampleListHeader(sandboxer.KindHostSnapshotList, "a32b3c4d5e6f7081"),
+			Items:  []sandboxer.SnapshotDocument{snapshot}, Errors: []sandboxer.ErrorInfo{unreachable},
+		},
+		sandboxer.InventoryList{
+			Header: sampleListHeader(sandboxer.KindInventoryList, "b43c4d5e6f70811a"),
+			Items:  []sandboxer.InventoryDocument{inventory}, Errors: []sandboxer.ErrorInfo{unreachable},
+		},
+		sandboxer.StaleReportList{
+			Header: sampleListHeader(sandboxer.KindStaleReportList, "c54d5e6f70811a2b"),
+			Items:  []sandboxer.StaleDocument{stale}, Errors: []sandboxer.ErrorInfo{unreachable},
+		},
 		sampleStatus(),
 		sandboxer.SandboxStatusList{
 			Header: sampleHeader(sandboxer.KindSandboxStatusList, "4d5e6f70811a2b3c"),

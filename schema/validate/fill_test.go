@@ -14,8 +14,11 @@ import (
 // here once more: the list of the generator is one of the things tested.
 var documentTypes = map[sandboxer.Kind]reflect.Type{
 	sandboxer.KindHostSnapshot:        reflect.TypeFor[sandboxer.SnapshotDocument](),
+	sandboxer.KindHostSnapshotList:    reflect.TypeFor[sandboxer.HostSnapshotList](),
 	sandboxer.KindInventory:           reflect.TypeFor[sandboxer.InventoryDocument](),
+	sandboxer.KindInventoryList:       reflect.TypeFor[sandboxer.InventoryList](),
 	sandboxer.KindStaleReport:         reflect.TypeFor[sandboxer.StaleDocument](),
+	sandboxer.KindStaleReportList:     reflect.TypeFor[sandboxer.StaleReportList](),
 	sandboxer.KindSandboxStatus:       reflect.TypeFor[sandboxer.SandboxStatus](),
 	sandboxer.KindSandboxStatusList:   reflect.TypeFor[sandboxer.SandboxStatusList](),
 	sandboxer.KindIntrospectionReport: reflect.TypeFor[sandboxer.IntrospectionDocument](),

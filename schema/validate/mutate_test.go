@@ -18,6 +18,9 @@ import (
 // places: with a value of another type, and by leaving it out.
 func TestMutations(t *testing.T) {
 	elsewhere := map[sandboxer.Kind][]string{ // the parts that are documents by themselves, or twins
+		sandboxer.KindHostSnapshotList:    {"/items/0/"},
+		sandboxer.KindInventoryList:       {"/items/0/"},
+		sandboxer.KindStaleReportList:     {"/items/0/"},
 		sandboxer.KindSandboxStatusList:   {"/items/0/"},
 		sandboxer.KindSandboxStatus:       {"/telemetry/"},
 		sandboxer.KindIntrospectionReport: {"/before/", "/after/", "/inventory/", "/destroy_delta/"},
