@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing/fstest"
 	"time"
 
@@ -29,6 +30,31 @@ func ExampleSandboxer_Inspect() {
 	// Output:
 	// memory known: true
 	// the same boot: true
+}
+
+// A look at several machines; one of them is out of reach.
+func ExampleSandboxer_InspectAll() {
+	box := sandboxer.Sandboxer{Collector: probe.Collector{}}
+	hosts := []sandboxer.Host{localhost.Host{}, unplugged{}}
+	for _, look := range box.InspectAll(context.Background(), hosts, sandboxer.InspectAllOptions{Timeout: time.Minute}) {
+		if look.Err != nil {
+			fmt.Println(look.Err)
+			continue
+		}
+		fmt.Println(look.Host.Name()+": memory known:", look.Observation.Snapshot.Memory.TotalBytes != nil)
+	}
+	// Output:
+	// local: memory known: true
+	// inspect host: faraday: dial: no route to host
+}
+
+// An unplugged host cannot be reached.
+type unplugged struct{}
+
+func (unplugged) Name() string { return "faraday" }
+
+func (h unplugged) Run(context.Context, sandboxer.Cmd) (sandboxer.Result, error) {
+	return sandboxer.Result{}, &sandboxer.HostError{Host: h.Name(), Op: "dial", Err: syscall.EHOSTUNREACH}
 }
 
 func ExampleDiff() {

@@ -15,8 +15,8 @@
 //	…
 //	status, err = box.Destroy(ctx, host, status.SandboxID)
 //
-// What a look at a host gives ([Sandboxer.Inspect]) is judged by functions
-// that touch nothing: [Diff], [FindStale], [PlanReap], [Admit] and [Doctor].
+// What a look at a host gives ([Sandboxer.Inspect], or [Sandboxer.InspectAll]
+// for many hosts) is judged by functions that touch nothing: [Diff], [FindStale], [PlanReap], [Admit] and [Doctor].
 //
 // Nothing stays resident on the host and nothing is kept elsewhere: the host
 // is the database, and any machine can inspect or destroy what another one
