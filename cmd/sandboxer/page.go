@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -55,36 +54,43 @@ func (p *page) line(text string) {
 }
 
 // table adds rows below their header, indented; nothing at all without rows.
-// The last column is folded to the width of the page.
+// The last column is folded to the width of the page. A row with fewer cells
+// than the header has its last one go on over the columns that it leaves out.
 func (p *page) table(indent string, header []string, rows [][]string) {
 	p.tab.Flush()
 	if len(rows) == 0 {
 		return
 	}
-	rows = append([][]string{header}, rows...)
-	room := p.width - len(indent)
-	for column := range len(header) - 1 {
-		widest := 0
-		for _, row := range rows {
-			widest = max(widest, utf8.RuneCountInString(row[column]))
-		}
-		room -= widest + 2
-	}
-	for _, row := range rows {
+	widths := make([]int, len(header))
+	cleaned := make([][]string, 0, len(rows)+1)
+	for _, row := range append([][]string{header}, rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			if cells[i] = clean(cell); cells[i] == "" {
 				cells[i] = none
 			}
+			if i < len(row)-1 {
+				widths[i] = max(widths[i], utf8.RuneCountInString(cells[i])+2)
+			}
 		}
-		last := len(cells) - 1
-		for _, part := range fold(cells[last], room) {
-			cells[last] = part
-			io.WriteString(p.tab, indent+strings.Join(cells, "\t")+"\n")
-			cells = append(slices.Repeat([]string{""}, last), "")
-		}
+		cleaned = append(cleaned, cells)
 	}
-	p.tab.Flush()
+	for _, cells := range cleaned {
+		p.row(indent, cells, widths)
+	}
+}
+
+// row writes cells at the widths given, the last one folded.
+func (p *page) row(indent string, cells []string, widths []int) {
+	before, last := indent, len(cells)-1
+	for i, cell := range cells[:last] {
+		before += fmt.Sprintf("%-*s", widths[i], cell)
+	}
+	margin := utf8.RuneCountInString(before)
+	for _, part := range fold(cells[last], p.width-margin) {
+		p.buf.WriteString(before + part + "\n")
+		before = strings.Repeat(" ", margin)
+	}
 }
 
 // fold breaks text between words into lines of at most room columns. Where
@@ -117,6 +123,7 @@ func (p *page) flush() error {
 }
 
 const (
+	blank   = " "   // the row above says it
 	none    = "-"   // there is none
 	unknown = "n/a" // there may be one: it could not be read
 )
