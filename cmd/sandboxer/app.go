@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -65,10 +66,13 @@ func (a *app) rootCommand() *cobra.Command {
 		RunE:          a.group,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			err := a.settings.load(cmd.Root().PersistentFlags(), a.getenv)
-			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
+			switch {
+			case strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd):
 				return nil // a wrong variable is no reason to complete nothing
+			case err != nil:
+				return err
 			}
-			return err
+			return a.oneHost(cmd)
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -83,6 +87,18 @@ func (a *app) rootCommand() *cobra.Command {
 		a.inspectCommand(), a.profileCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
 	a.registerCompletion(root)
 	return root
+}
+
+// oneHost refuses several hosts unless cmd says that it takes them. It is here,
+// so that no verb can forget it and act on a host that was not meant.
+func (a *app) oneHost(cmd *cobra.Command) error {
+	if len(a.settings.hosts.names) < 2 || takesSeveral(cmd) || cmd.HasSubCommands() {
+		return nil
+	}
+	return &usageError{
+		fmt.Sprintf("%s works on one host, and --host names %d", cmd.CommandPath(), len(a.settings.hosts.names)),
+		"run it once for each of them; inspect looks at several at once",
+	}
 }
 
 // group is what a command with commands of its own does.

@@ -73,7 +73,7 @@ func (a *app) hint(err error) string {
 // errorInfo is err as a document shows it.
 func (a *app) errorInfo(err error, v verdict) sandboxer.ErrorInfo {
 	info := sandboxer.ErrorInfo{
-		Code: v.code, Message: err.Error(), Host: &a.settings.host, Reasons: []sandboxer.Reason{}, Log: []string{},
+		Code: v.code, Message: err.Error(), Host: new(a.settings.hosts.one()), Reasons: []sandboxer.Reason{}, Log: []string{},
 	}
 	if h := a.hint(err); h != "" {
 		info.Hint = &h

@@ -38,6 +38,7 @@ func (a *app) registerCompletion(root *cobra.Command) {
 		"compose-cmd":   cobra.FixedCompletions([]string{"docker compose", "docker-compose", "podman-compose"}, cobra.ShellCompDirectiveNoFileComp),
 		"output":        cobra.FixedCompletions([]string{"json", "text"}, cobra.ShellCompDirectiveNoFileComp),
 		"ssh-config":    completeFile,
+		"hosts-file":    completeFile,
 		"canary-binary": completeFile,
 	}
 	eachCommand(root, func(cmd *cobra.Command) {
@@ -84,8 +85,10 @@ func completeProfile(_ *cobra.Command, args []string, begun string) ([]cobra.Com
 // they were created from here.
 func (a *app) completeRefs(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var words []cobra.Completion
+	hosts := a.settings.hosts.names
+	chosen := hosts[len(hosts)-1] // to complete, cobra parses the flags twice
 	for _, s := range artifacts() {
-		if s.Host.Name != a.settings.host || s.State == sandboxer.StateDestroyed {
+		if s.Host.Name != chosen || s.State == sandboxer.StateDestroyed {
 			continue
 		}
 		about := s.Profile + ", " + string(s.State)

@@ -11,13 +11,20 @@ import (
 func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect",
-		Short: "look at a host without changing it",
+		Short: "look at a host, or at many, without changing anything",
 		Example: "  sandboxer inspect host\n" +
-			"  sandboxer --host coulombcore inspect stale --older-than 48",
-		Long: "Inspect looks at a host in one round trip and changes nothing on it.",
+			"  sandboxer --host coulombcore inspect stale --older-than 48\n" +
+			"  sandboxer inspect host --hosts-file site.txt",
+		Long: "Inspect looks at a host in one round trip and changes nothing on it.\n\n" +
+			"With more than one --host, or with --hosts-file, it looks at several hosts side\n" +
+			"by side, and the document is a list, in the order they were named. A host that\n" +
+			"fails is a row with its error: the others go on, and the exit code is 3.\n" +
+			"--timeout is then for each host by itself, from when its turn comes. The file\n" +
+			"has a name on each line; # begins a comment.",
 		Args: cobra.ArbitraryArgs,
 		RunE: a.group,
 	}
+	new(hostsFlags).register(cmd.Flags()) // for its help: it wants a command
 	cmd.AddCommand(a.inspectHostCommand(), a.inspectInventoryCommand(), a.inspectStaleCommand())
 	return cmd
 }

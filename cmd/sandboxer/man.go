@@ -113,7 +113,7 @@ var exitStatus = [][2]string{
 	{strconv.Itoa(exitDone), "Done."},
 	{strconv.Itoa(exitFailed), "Failed."},
 	{strconv.Itoa(exitMisused), "The command line, or a variable, makes no sense."},
-	{strconv.Itoa(exitPartly), "Something chosen was not done, something of a sandbox remains, or --exit-code has findings to tell of."},
+	{strconv.Itoa(exitPartly), "Something chosen was not done, one of several hosts failed, something of a sandbox remains, or --exit-code has findings to tell of."},
 	{strconv.Itoa(exitRefused), "Refused by a guard. Nothing was done."},
 	{strconv.Itoa(exitUnreachable), "The host cannot be reached."},
 	{strconv.Itoa(exitIncomplete), "The inventory is incomplete, and acting would have meant guessing. Nothing was done."},

@@ -69,7 +69,7 @@ func (a *app) answerError(err error, v verdict) {
 	if a.answered || !a.asJSON() {
 		return
 	}
-	doc, docErr := a.box().NewErrorDocument(a.settings.host, a.errorInfo(err, v))
+	doc, docErr := a.box().NewErrorDocument(a.settings.hosts.one(), a.errorInfo(err, v))
 	if docErr == nil {
 		docErr = a.answer(doc, nil)
 	}

@@ -108,6 +108,13 @@ func (p *progress) step(e sandboxer.Event) {
 	p.show()
 }
 
+// say replaces what is shown of an operation without phases.
+func (p *progress) say(doing string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.event = sandboxer.Event{Message: doing}
+}
+
 // tick shows that it goes on, as long as the style is s.
 func (p *progress) tick(s style) {
 	p.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -27,6 +28,41 @@ type session struct {
 // returned ends when the verb has had the time it may take; close it all with
 // session.close.
 func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, session, error) {
+	box, err := a.equipped()
+	if err != nil {
+		return ctx, session{}, err
+	}
+	s := session{host: a.reach(a.settings.hosts.one(), box, a.passphrase()), box: box}
+	a.limit = a.settings.limit(limit)
+	ctx, cancel := context.WithTimeout(ctx, a.limit)
+	s.close = func() {
+		a.progress.stop()
+		cancel()
+		hangUp(s.host)
+	}
+	return ctx, s, nil
+}
+
+// An asker asks for the passphrase of a key file; see app.passphrase.
+type asker func(ctx context.Context, keyFile string) ([]byte, error)
+
+// reach returns the host of that name. Nothing is dialled yet; hangUp ends it.
+func (a *app) reach(name string, box *sandboxer.Sandboxer, ask asker) sandboxer.Host {
+	if name == localhost.Name {
+		return localhost.Host{}
+	}
+	return sshhost.New(name, sshhost.Config{ConfigFile: a.settings.sshConfig, Logger: box.Logger, Passphrase: ask})
+}
+
+// hangUp ends the connection to a host, if it has one.
+func hangUp(host sandboxer.Host) {
+	if c, ok := host.(io.Closer); ok {
+		c.Close()
+	}
+}
+
+// equipped is the sandboxer of this run with the engines that were chosen.
+func (a *app) equipped() (*sandboxer.Sandboxer, error) {
 	chosen, err := engine.Select(a.settings.engine, a.settings.composeCmd)
 	if err != nil {
 		usage := misused("%v", err)
@@ -37,25 +73,11 @@ func (a *app) open(ctx context.Context, limit time.Duration) (context.Context, s
 		if errors.Is(err, engine.ErrConflict) {
 			usage.hint = "leave one of the two out"
 		}
-		return ctx, session{}, usage
+		return nil, usage
 	}
-	s := session{host: localhost.Host{}, box: a.box()}
-	s.box.Provisioners, s.box.Collector = chosen.Provisioners, probe.Collector{Sudo: chosen.Sudo}
-	hangUp := func() {}
-	if a.settings.host != localhost.Name {
-		host := sshhost.New(a.settings.host, sshhost.Config{
-			ConfigFile: a.settings.sshConfig, Logger: s.box.Logger, Passphrase: a.passphrase(),
-		})
-		s.host, hangUp = host, func() { host.Close() }
-	}
-	a.limit = a.settings.limit(limit)
-	ctx, cancel := context.WithTimeout(ctx, a.limit)
-	s.close = func() {
-		a.progress.stop()
-		cancel()
-		hangUp()
-	}
-	return ctx, s, nil
+	box := a.box()
+	box.Provisioners, box.Collector = chosen.Provisioners, probe.Collector{Sudo: chosen.Sudo}
+	return box, nil
 }
 
 // box is the sandboxer of this run, without what only a host needs.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ import (
 // settings are the global flags. Each of them, and nothing else, may also
 // come from a variable: SANDBOXER_ and the flag's name.
 type settings struct {
-	host       string
+	hosts      hostFlag
 	engine     string
 	composeCmd string
 	root       string
@@ -32,7 +33,8 @@ type settings struct {
 
 func (s *settings) register(f *pflag.FlagSet) {
 	s.timeout = waitFlag(0)
-	f.StringVar(&s.host, "host", localhost.Name, "`NAME` of the machine to work on: an ssh config alias, [user@]host, or "+localhost.Name)
+	s.hosts.names = []string{localhost.Name}
+	f.Var(&s.hosts, "host", "`NAME` of the machine to work on: an ssh config alias, [user@]host, or "+localhost.Name)
 	f.StringVar(&s.engine, "engine", engine.Auto, "`ENGINE` that runs sandboxes: auto, docker, podman or process")
 	f.StringVar(&s.composeCmd, "compose-cmd", "", "compose `TOOL` on the host, such as \"podman-compose\" or \"sudo docker compose\" (default: found)")
 	f.StringVar(&s.root, "root", "", "`DIR` of the sandboxes on the host (default /tmp/sandboxer)")
@@ -81,25 +83,62 @@ func (s *settings) check(f *pflag.FlagSet) error {
 			return misused("--%v", err)
 		}
 	}
-	if s.sshConfig != "" && s.host != localhost.Name {
-		if _, err := os.Stat(s.sshConfig); err != nil {
-			return misused("--ssh-config: %v", err)
+	for _, name := range s.hosts.names {
+		if name == "" {
+			return &usageError{"--host is empty", "leave it out, or say --host " + localhost.Name + ", for this machine"}
+		}
+		if oddHost(name) {
+			return misused("--host %s: not the name of a host", quote(name))
 		}
 	}
-	return checkHost(s.host)
+	return s.checkSSHConfig(s.hosts.names)
 }
 
-// checkHost refuses what no ssh client should ever be handed.
-func checkHost(name string) error {
-	odd := func(r rune) bool { return r <= ' ' || unprintable(r) }
-	switch {
-	case name == "":
-		return &usageError{"--host is empty", "leave it out, or say --host " + localhost.Name + ", for this machine"}
-	case strings.HasPrefix(name, "-"), strings.ContainsFunc(name, odd), !utf8.ValidString(name):
-		return misused("--host %s: not the name of a host", quote(name))
+// checkSSHConfig makes sure that what is said of these hosts can be read.
+func (s *settings) checkSSHConfig(names []string) error {
+	remote := slices.ContainsFunc(names, func(name string) bool { return name != localhost.Name })
+	if s.sshConfig == "" || !remote {
+		return nil
+	}
+	if _, err := os.Stat(s.sshConfig); err != nil {
+		return misused("--ssh-config: %v", err)
 	}
 	return nil
 }
+
+// oddHost reports names that no ssh client should ever be handed.
+func oddHost(name string) bool {
+	odd := func(r rune) bool { return r <= ' ' || unprintable(r) }
+	return strings.HasPrefix(name, "-") || strings.ContainsFunc(name, odd) || !utf8.ValidString(name)
+}
+
+// A hostFlag is --host: what is given replaces the default, and what is given
+// again comes after it.
+type hostFlag struct {
+	names []string // at least one
+	given bool
+}
+
+func (f *hostFlag) Set(name string) error {
+	if !f.given {
+		f.names, f.given = nil, true
+	}
+	f.names = append(f.names, name)
+	return nil
+}
+
+// one is the host that is worked on, or this machine where there are several.
+func (f *hostFlag) one() string {
+	if len(f.names) > 1 {
+		return localhost.Name
+	}
+	return f.names[0]
+}
+
+func (f *hostFlag) Type() string { return "string" }
+
+// String is what help shows as the default.
+func (f *hostFlag) String() string { return strings.Join(f.names, " ") }
 
 // limit is how long a verb may take that by itself would take verbs.
 func (s *settings) limit(verbs time.Duration) time.Duration {

@@ -37,6 +37,30 @@ func hostText(p *page, doc sandboxer.SnapshotDocument) {
 	}
 }
 
+// hostsText is a row for each of several hosts, with what a person compares,
+// and below it why it can take no other sandbox, or may not.
+func hostsText(p *page, looks []look[hostRow]) {
+	var rows [][]string
+	for _, l := range looks {
+		if l.err != nil {
+			rows = append(rows, []string{l.host, l.shortError()})
+			continue
+		}
+		doc, more := l.shown.doc, ""
+		if !l.shown.complete {
+			more = "+"
+		}
+		rows = append(rows, []string{
+			l.host, number(doc.Load.Load1, 2), size(doc.Memory.AvailableBytes), size(doc.DiskRootAvailBytes),
+			fmt.Sprint(l.shown.sandboxes) + more, fmt.Sprint(l.shown.stale) + more, string(doc.Admission.Verdict),
+		})
+		for _, r := range doc.Admission.Reasons {
+			rows = append(rows, []string{blank, fmt.Sprintf("%s: %s", r.Severity, r.Message)})
+		}
+	}
+	p.table("", []string{"HOST", "LOAD1", "MEM_AVAIL", "DISK_AVAIL", "SANDBOXES", "STALE", "ADMISSION"}, rows)
+}
+
 func clockText(s sandboxer.HostSnapshot) string {
 	if s.ClockOffsetMS == nil {
 		return ""
