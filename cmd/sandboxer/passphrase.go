@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,6 +17,7 @@ type prompter struct {
 
 	mu    sync.Mutex
 	known map[string][]byte
+	left  bool // a question had no answer
 }
 
 // passphrase returns what sshhost asks with, or nil where nobody is there to
@@ -38,16 +40,22 @@ func (p *prompter) ask(ctx context.Context, keyFile string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err // while another question was open
 	}
+	if p.left { // and the reading may go on: a second one would get half of what is typed
+		return nil, errLeft
+	}
 	answer, err := p.read(ctx, fmt.Sprintf("Passphrase for key %s: ", quote(keyFile)))
 	if err != nil {
+		p.left = true
 		return nil, err
 	}
 	p.known[keyFile] = answer
 	return answer, nil
 }
 
+var errLeft = errors.New("an earlier question had no answer")
+
 // read reads a line without showing it. Where ctx ends first the reading goes
-// on, as it can't be stopped: that is the end of the program, too.
+// on, as it can't be stopped: it is the last one of the program.
 func (p *prompter) read(ctx context.Context, prompt string) ([]byte, error) {
 	before, err := term.GetState(p.fd)
 	if err != nil {
