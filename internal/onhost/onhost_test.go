@@ -165,6 +165,43 @@ func TestReserve(t *testing.T) {
 	})
 }
 
+// Files have the modes they were sent with also where an ordinary user has
+// busybox's tar.
+func TestReserveKeepsModes(t *testing.T) {
+	lab.Require(t, "root", "busybox")
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	base, err := os.MkdirTemp("", "onhost") // t.TempDir is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(base) })
+	m := &machine{t: t, shell: "/bin/sh", home: base + "/home", root: base + "/root", op: onhost.Op{Root: base + "/root", ID: "0123abcd"}}
+	err = errors.Join(os.Chmod(base, 0o755), os.Mkdir(m.home, 0o700), os.Mkdir(m.root, 0o700), os.Chown(m.home, nobody, nobody),
+		os.Chown(m.root, nobody, nobody), os.Symlink(busybox, base+"/tar"), os.Symlink(busybox, base+"/gzip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := m.command(m.op.Reserve("canary-000000", []byte("{}"), "mark", archive(t, "mark")))
+	cmd.Env, cmd.Dir = []string{"HOME=" + m.home, "PATH=" + base + ":" + os.Getenv("PATH")}, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("got %v, want success: %s", err, out)
+	}
+	for path, want := range map[string]os.FileMode{"": 0o700, "/.sandboxer/meta.json": 0o600, "/data": 0o777, "/data/file": 0o755} {
+		info, err := os.Stat(m.dir("canary-000000") + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("mode of %q: got %v, want %v", path, got, want)
+		}
+	}
+}
+
 // An upload that does not arrive whole leaves nothing behind.
 func TestReserveUndoes(t *testing.T) {
 	whole := archive(t, "mark").Bytes()

@@ -19,7 +19,8 @@ reserve() {
 	mkdir -m 700 -- "$dir" || return 1
 	mkdir -m 700 -- "$dir/.sandboxer" || return 1
 	put "$dir/.sandboxer/meta.json" "$record" || return 1
-	if ! tar_err=$(tar -xzpof - -C "$dir" 2>&1 9>&-); then
+	# Busybox's tar heeds the umask, in spite of -p, unless it is root.
+	if ! tar_err=$(umask 0 && tar -xzpof - -C "$dir" 2>&1 9>&-); then
 		say "error upload: $(printf '%s' "$tar_err" | tail -n 3 | tr '\n' ' ')"
 		return 1
 	fi
