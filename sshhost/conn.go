@@ -90,8 +90,13 @@ func (h *Host) connect(ctx context.Context, t target) (*conn, error) {
 }
 
 // dialCause says so where the time was up: the library's words for it are
-// "i/o timeout" or "operation was canceled".
+// "i/o timeout" or "operation was canceled". That it was a dial is said already.
 func dialCause(ctx context.Context, err error) error {
+	if op, ok := err.(*net.OpError); ok {
+		if err = op.Err; op.Addr != nil {
+			err = fmt.Errorf("%s: %w", op.Addr, op.Err)
+		}
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("%w (%w)", cause, err)
 	}

@@ -226,6 +226,9 @@ func (h *Host) Close() error {
 	}
 	h.runs.Wait()
 	h.jobs.Wait()
+	h.mu.Lock()
+	h.link = nil // its buffers are large, and a closed Host may be kept
+	h.mu.Unlock()
 	return nil
 }
 
