@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -49,9 +50,10 @@ func TestSessions(t *testing.T) {
 	lab.Require(t, "sshd")
 	for _, allowed := range []int{1, 2, 10} {
 		t.Run(fmt.Sprintf("MaxSessions %d", allowed), func(t *testing.T) {
+			t.Parallel()
 			srv := lab.SSHD(t, lab.SSHDOptions{MaxSessions: allowed})
 			h := open(t, "lab-dash", srv.SSHConfig, nil)
-			const each = 6
+			const each = 25
 			var all sync.WaitGroup
 			for range 16 {
 				all.Go(func() {
@@ -101,16 +103,17 @@ func cancelled(t *testing.T, h *sshhost.Host, script string) *sandboxer.HostErro
 }
 
 // TestNoSessionIsLost: after a hundred cancelled commands every session the
-// server allows is there still.
+// server allows is there still, and no process of theirs.
 func TestNoSessionIsLost(t *testing.T) {
 	l := lab.Open(t)
 	h := open(t, "lab-dash", l.SSHConfig, nil)
+	const command = "exec sleep 86399.25" // which nobody else runs
 	jobs := make(chan struct{})
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range jobs {
-				if he := cancelled(t, h, "echo; exec sleep 60"); !he.Killed {
+				if he := cancelled(t, h, "echo; "+command); !he.Killed {
 					t.Errorf("got %v, want it killed", he)
 				}
 			}
@@ -124,6 +127,9 @@ func TestNoSessionIsLost(t *testing.T) {
 	runs(t, h)
 	if s := h.Stats(); s.Dials != 1 {
 		t.Errorf("got %d dials, want the one connection to have lived", s.Dials)
+	}
+	if out, err := exec.Command("pgrep", "-fx", strings.TrimPrefix(command, "exec ")).Output(); len(out) > 0 || err == nil {
+		t.Errorf("got processes %q, want none left", out)
 	}
 }
 
