@@ -25,6 +25,22 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// TestHostProxied is the same by way of another program: ssh, for a jump, and
+// a ProxyCommand.
+func TestHostProxied(t *testing.T) {
+	l := lab.Open(t)
+	command := config(t, l.SSHConfig, "Host lab-bash", "    ProxyCommand ssh -F "+l.SSHConfig+" -W %h:%p lab-hop")
+	for _, way := range []struct{ name, alias, config string }{
+		{"ProxyJump", "lab-jump", l.SSHConfig},
+		{"ProxyCommand", "lab-bash", command},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			sandboxertest.TestHost(t, func(t *testing.T) sandboxer.Host { return open(t, way.alias, way.config, nil) })
+		})
+	}
+}
+
 // open returns a host that is closed when the test is over.
 func open(t *testing.T, alias, config string, change func(*sshhost.Config)) *sshhost.Host {
 	t.Helper()

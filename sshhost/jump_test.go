@@ -1,13 +1,16 @@
 package sshhost_test
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/sshhost"
@@ -96,6 +99,27 @@ func TestJumpDies(t *testing.T) {
 		t.Errorf("got %v, want ErrConnLost, started", err)
 	}
 	runs(t, h)
+}
+
+// TestJumpThatHangs: a jump that does not answer ends with the caller's
+// patience, and takes its ssh with it.
+func TestJumpThatHangs(t *testing.T) {
+	l := lab.Open(t)
+	p := lab.DelayProxy(t, l.Hop.Addr, 0)
+	p.Stall()
+	host, port, _ := net.SplitHostPort(p.Addr)
+	cfg := config(t, l.SSHConfig, "Host lab-hop", "    HostName "+host, "    Port "+port)
+	before := len(children(t))
+	h := open(t, "lab-jump2", cfg, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := h.Run(ctx, trueCmd); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want context.DeadlineExceeded", err)
+	}
+	h.Close()
+	if now := children(t); len(now) != before {
+		t.Errorf("after Close: got children %q, want none of the jump's", now)
+	}
 }
 
 type writerFunc func([]byte) (int, error)
