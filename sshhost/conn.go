@@ -21,8 +21,10 @@ type conn struct {
 
 	began  time.Time
 	heard  atomic.Int64 // nanoseconds since began
-	bytes  atomic.Int64 // read so far
 	broken atomic.Bool  // a Read has failed
+
+	greeting int         // how much of "SSH-" the present line has begun with; -1: something else
+	greeted  atomic.Bool // a line began with it
 }
 
 func newConn(c net.Conn) *conn {
@@ -37,7 +39,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.heard.Store(int64(time.Since(c.began)))
-		c.bytes.Add(int64(n))
+		if !c.greeted.Load() {
+			c.greet(p[:n])
+		}
 		if c.quickAck != nil {
 			c.quickAck()
 		}
@@ -46,6 +50,26 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.broken.Store(true)
 	}
 	return n, err
+}
+
+// greet looks for the line with which a server says that it is one. Other lines
+// may come before it (RFC 4253, section 4.2), and sshd sends one of those
+// alone when too many logins are under way.
+func (c *conn) greet(p []byte) {
+	const begins = "SSH-"
+	for _, b := range p {
+		switch {
+		case b == '\n':
+			c.greeting = 0
+		case c.greeting < 0 || b != begins[c.greeting]:
+			c.greeting = -1
+		case c.greeting == len(begins)-1:
+			c.greeted.Store(true)
+			return
+		default:
+			c.greeting++
+		}
+	}
 }
 
 // silence is the time since the other side was last heard of.
@@ -116,12 +140,12 @@ func dialHint(h *Host, t target, err error) string {
 	return ""
 }
 
-// turnedAway reports whether a server closed the connection before it said
-// anything: sshd does so at random past MaxStartups, and for a while to an
-// address whose logins failed. Nothing has happened yet, so it is safe to
-// come again. Where the connection was not even made, c is nil.
+// turnedAway reports whether a server closed the connection before it said who
+// it is: sshd does so at random past MaxStartups, and for a while to an address
+// whose logins failed. Nothing has happened yet, so it is safe to come again.
+// Where the connection was not even made, c is nil.
 func turnedAway(c *conn, err error) bool {
-	return (c == nil || c.bytes.Load() == 0) &&
+	return (c == nil || !c.greeted.Load()) &&
 		(errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
