@@ -71,18 +71,22 @@ func (l *link) watch() {
 	defer tick.Stop()
 	var asked atomic.Bool // a question is under way
 	var since time.Time   // commands have been waiting without a break
+	last := time.Now()    // when this was looked at
 	for {
 		select {
 		case <-l.down:
 			return
 		case <-tick.C:
 		}
+		pause := time.Since(last)
+		last = time.Now()
 		if l.sessions.Load() == 0 {
 			since = time.Time{}
 			continue
 		}
-		if since.IsZero() {
-			since = time.Now()
+		// This program itself may have been stopped, or its machine.
+		if since.IsZero() || pause > limit/2 {
+			since = last
 		}
 		silent := min(l.conn.silence(), time.Since(since))
 		if silent >= limit {
