@@ -1,11 +1,14 @@
 package localhost_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/localhost"
@@ -122,3 +125,33 @@ func TestRefusedWriter(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestCancelWithABlockedWriter: a Write that blocks delays the call until the
+// context ends, and no longer.
+func TestCancelWithABlockedWriter(t *testing.T) {
+	blocked, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	block := sync.OnceFunc(func() { close(blocked); <-release })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		_, err := localhost.Host{}.Run(ctx, sandboxer.Cmd{Args: []string{"yes"}, Stdout: writerFunc(func(p []byte) (int, error) { block(); return len(p), nil })})
+		result <- err
+	}()
+	<-blocked
+	cancel()
+	select {
+	case err := <-result:
+		var he *sandboxer.HostError
+		if !errors.Is(err, context.Canceled) || !errors.As(err, &he) || !he.Killed {
+			t.Errorf("got %v, want context.Canceled, killed", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("got no end of a cancelled call while its writer blocks")
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -104,13 +104,19 @@ func (p *process) cancel(ctx context.Context) (sandboxer.Result, error) {
 	gone := p.endGroup()
 	// What a process of the group had written is in the pipes by now; what
 	// still holds them has left the group, and is not waited for.
-	capture.Settle(context.WithoutCancel(ctx), lastWords, lastWords, p.out, p.errs)
+	settling, end := context.WithTimeout(context.WithoutCancel(ctx), lastWrite) // a Write may block for good
+	defer end()
+	capture.Settle(settling, lastWords, lastWords, p.out, p.errs)
 	res, _ := p.finish()
 	return res, &sandboxer.HostError{Host: Name, Op: "run", Started: true, Killed: gone, Err: hostcmd.Ended(ctx)}
 }
 
-// lastWords is how long the output of a killed group is waited for.
-const lastWords = 100 * time.Millisecond
+// How long the output of a killed group is waited for, and the caller's
+// Writers to take it.
+const (
+	lastWords = 100 * time.Millisecond
+	lastWrite = 2 * time.Second
+)
 
 // finish closes the pipes and says what is known.
 func (p *process) finish() (sandboxer.Result, error) {

@@ -20,13 +20,16 @@ const (
 	killPatience = 5 * time.Second        // for the second session that sees to the group
 	makeRoom     = time.Second            // before the command's own session is closed to make room for it
 	lastOutput   = 100 * time.Millisecond // for what the group wrote before it ended
+	lastWrite    = 2 * time.Second        // for the caller's Writers to take it
 )
 
 // cancel ends the command's process group, because ctx has ended.
 func (s *session) cancel(ctx context.Context) (sandboxer.Result, error) {
 	after := context.WithoutCancel(ctx)
 	killed := s.role == caller && s.endGroup(after)
-	capture.Settle(after, lastOutput, lastOutput, s.out, s.errs)
+	settling, end := context.WithTimeout(after, lastWrite) // a Write may block for good
+	defer end()
+	capture.Settle(settling, lastOutput, lastOutput, s.out, s.errs)
 	res, _ := s.finish()
 	err := &sandboxer.HostError{Host: s.link.h.alias, Op: "run", Started: true, Killed: killed, Err: hostcmd.Ended(ctx)}
 	if isClosed(s.exited) {
