@@ -105,6 +105,9 @@ func (h *Host) login(ctx context.Context, t target, keys *hostKeys, ring *keyrin
 		Auth:              []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) { return ring.next(ctx), nil })},
 		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 			methods = append(methods[:0], c.AllowedMethods...)
+			if rest := ring.rest(); len(rest) > 0 {
+				return ssh.PublicKeys(rest...), nil
+			}
 			return nil, nil
 		},
 	}

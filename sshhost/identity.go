@@ -28,7 +28,8 @@ type identities struct {
 	close   func()   // ends the use of the agent
 
 	limit       *patience
-	undecrypted error // why a key that the server had accepted could not be used
+	unsigned    ssh.PublicKey // the key that could not sign last
+	undecrypted error         // why a key that the server had accepted could not be used
 }
 
 // agentPatience bounds the first answer of an agent, or of another helper on
@@ -87,6 +88,11 @@ func (ids *identities) askAgent(ctx context.Context, h *Host, t target) []ssh.Si
 		return nil
 	}
 	conn.SetDeadline(time.Time{}) // a signature may have to wait for a finger
+	for i, s := range signers {
+		if as, ok := s.(ssh.AlgorithmSigner); ok {
+			signers[i] = &watched{as, ids}
+		}
+	}
 	return signers
 }
 
@@ -146,7 +152,7 @@ func (ids *identities) addFile(ctx context.Context, h *Host, file string, held [
 			ids.limit.ask(func() { passphrase, err = h.cfg.Passphrase(ctx, file) })
 			return passphrase, err
 		}
-		ids.addKey(newLockedSigner(pub, file, content, ask, &ids.undecrypted), file, certs)
+		ids.addKey(&watched{newLockedSigner(pub, file, content, ask, &ids.undecrypted), ids}, file, certs)
 	}
 }
 
@@ -236,6 +242,28 @@ func readCertificate(file string) (*ssh.Certificate, error) {
 		return nil, errors.New("not a certificate")
 	}
 	return cert, nil
+}
+
+// A watched signer is one that may fail: an agent's owner may say no. The
+// library would take that for the end of all keys.
+type watched struct {
+	ssh.AlgorithmSigner
+	ids *identities
+}
+
+// Sign notes a failure.
+func (w *watched) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return w.SignWithAlgorithm(rand, data, "")
+}
+
+// SignWithAlgorithm notes a failure.
+func (w *watched) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	sig, err := w.AlgorithmSigner.SignWithAlgorithm(rand, data, algorithm)
+	if err != nil {
+		w.ids.unsigned = w.PublicKey()
+		w.ids.skipped = append(w.ids.skipped, fmt.Sprintf("%s (%v)", fingerprint(w.PublicKey()), err))
+	}
+	return sig, err
 }
 
 // A lockedSigner is a key that is decrypted when it is to sign, that is when

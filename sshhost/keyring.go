@@ -2,6 +2,7 @@ package sshhost
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -23,8 +24,9 @@ type keyring struct {
 	t     target
 	limit *patience
 	ids   *identities // nil until they were wanted
-	dealt int         // of ids.signers
-	used  int         // connections that got keys
+	batch []ssh.Signer
+	dealt int // of ids.signers
+	used  int // connections that got keys
 }
 
 // next returns the keys for one more connection.
@@ -32,10 +34,31 @@ func (r *keyring) next(ctx context.Context) []ssh.Signer {
 	if r.ids == nil {
 		r.ids = r.h.identities(ctx, r.t, r.limit)
 	}
-	batch := r.ids.signers[r.dealt:min(r.dealt+keysPerLogin, len(r.ids.signers))]
-	r.dealt += len(batch)
+	r.batch = r.ids.signers[r.dealt:min(r.dealt+keysPerLogin, len(r.ids.signers))]
+	r.dealt += len(r.batch)
 	r.used++
-	return batch
+	return r.batch
+}
+
+// rest returns the keys of this connection after the one that could not sign,
+// or nil if none did.
+func (r *keyring) rest() []ssh.Signer {
+	failed := r.identities().unsigned
+	if failed == nil {
+		return nil
+	}
+	r.ids.unsigned = nil
+	i := slices.IndexFunc(r.batch, func(s ssh.Signer) bool {
+		if cert, ok := s.PublicKey().(*ssh.Certificate); ok {
+			return sameKey(cert.Key, failed)
+		}
+		return sameKey(s.PublicKey(), failed)
+	})
+	if i < 0 {
+		return nil
+	}
+	r.batch = r.batch[i+1:]
+	return r.batch
 }
 
 // another reports whether there are keys for one more connection.
