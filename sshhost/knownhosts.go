@@ -38,9 +38,10 @@ var nowhere net.Addr = &net.TCPAddr{IP: net.IPv4zero}
 // do not exist are empty; a line that cannot be read is left out, with a
 // warning, where the library would refuse the whole file.
 //
-// The library gets copies with the lines of this target only: it takes files,
-// and keeps what it has read for as long as the connection lives, which with
-// many lines and many hosts would be most of the memory.
+// The library gets copies with the lines of this target only, under its own
+// name: it has rules of its own for patterns, and it keeps what it has read for
+// as long as the connection lives, which with many lines and many hosts would
+// be most of the memory.
 func (h *Host) loadHostKeys(t target) (*hostKeys, error) {
 	k := &hostKeys{h: h, t: t, origin: make(map[string]string)}
 	if err := k.loadRevoked(); err != nil {
@@ -89,18 +90,13 @@ func (k *hostKeys) readKnownHosts(file string) []string {
 		}
 		return nil
 	}
-	names := k.t.storedNames()
 	lines, last := strings.Split(string(content), "\n"), 0
 	for n, line := range lines {
-		if err = checkKnownHostsForm(line); err == nil && mayMatch(line, names) {
-			err = checkKnownHostsLine(line)
-			last = n + 1
-		} else {
-			lines[n] = ""
-		}
+		lines[n], err = k.t.ownLine(line)
 		if err != nil {
 			warn("known_hosts line ignored", "line", n+1, "err", err)
-			lines[n] = ""
+		} else if lines[n] != "" {
+			last = n + 1
 		}
 	}
 	if last == 0 {
@@ -148,19 +144,6 @@ func (t target) names() (first, second string) {
 		return net.JoinHostPort(host, "22"), ""
 	}
 	return net.JoinHostPort(host, t.port), net.JoinHostPort(host, "22")
-}
-
-// storedNames returns every form in which a known_hosts file may have the
-// target's name.
-func (t target) storedNames() []string {
-	var names []string
-	first, second := t.names()
-	for _, addr := range []string{first, second} {
-		if host, _, err := net.SplitHostPort(addr); err == nil {
-			names = append(names, knownhosts.Normalize(addr), xknownhosts.Normalize(addr), host)
-		}
-	}
-	return names
 }
 
 // algorithms returns the host key algorithms to ask for, those for which a
@@ -229,7 +212,7 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 		k.h.log.Warn("host certificate not accepted", "host", k.h.alias, "err", err)
 		err = check(first, nowhere, plain)
 	}
-	if knownhosts.IsHostUnknown(err) && second != "" && check(second, nowhere, plain) == nil {
+	if knownhosts.IsHostUnknown(err) && second != "" && (check(second, nowhere, key) == nil || check(second, nowhere, plain) == nil) {
 		err = nil
 	}
 	var mismatch *xknownhosts.KeyError

@@ -6,10 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -18,115 +16,118 @@ import (
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 )
 
-// checkKnownHostsLine reports why the library would refuse a line, and with
-// it the whole file; OpenSSH skips such lines. sshd(8), SSH_KNOWN_HOSTS FILE
-// FORMAT:
+// ownLine returns a line of a known_hosts file as it is about the target, which
+// it then names without patterns, or "" where it is about others. An error is
+// a line that OpenSSH skips, too. sshd(8), SSH_KNOWN_HOSTS FILE FORMAT:
 //
 //	host1,[host2]:2222 ssh-ed25519 AAAAC3Nz… comment
 //	|1|F1E1KeoE…=|bRDBJHvR…= ecdsa-sha2-nistp256 AAAAE2Vj…
 //	@cert-authority *.example.com ssh-rsa AAAAB3Nz…
-func checkKnownHostsLine(line string) error {
-	if err := checkKnownHostsForm(line); err != nil || isComment(line) {
-		return err
+func (t target) ownLine(line string) (string, error) {
+	line = strings.TrimSpace(line)
+	if line == "" || line[0] == '#' {
+		return "", nil
 	}
-	fields := knownHostsFields(line)
-	if err := checkHostPattern(fields[0]); err != nil {
-		return err
+	fields := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
+	marker := ""
+	if fields[0] == "@cert-authority" || fields[0] == "@revoked" {
+		marker, fields = fields[0]+" ", fields[1:]
 	}
-	blob, err := base64.StdEncoding.DecodeString(fields[2])
+	switch {
+	case len(fields) < 3:
+		return "", errors.New("not of the form: hosts type key")
+	case fields[0][0] == '@':
+		return "", fmt.Errorf("unknown marker %q", fields[0])
+	}
+	first, second := t.names()
+	for _, addr := range []string{first, second} {
+		if addr == "" {
+			continue
+		}
+		name := knownhosts.Normalize(addr)
+		about, err := matchHosts(fields[0], name)
+		if err != nil {
+			return "", err
+		}
+		if !about {
+			continue
+		}
+		if err := checkKnownKey(fields[1], fields[2]); err != nil {
+			return "", err
+		}
+		return marker + name + " " + fields[1] + " " + fields[2], nil
+	}
+	return "", nil
+}
+
+// matchHosts reports whether a name is one of those that a line is about:
+// hashed, |1|salt|HMAC-SHA1(salt, name) with both in base64, or by patterns,
+// in which * stands for anything, ? for one character and ! for what it is
+// not.
+func matchHosts(hosts, name string) (bool, error) {
+	if strings.HasPrefix(hosts, "|") {
+		parts := strings.Split(hosts, "|")
+		if len(parts) != 4 || parts[1] != "1" {
+			return false, errors.New("unknown kind of hashed name")
+		}
+		salt, saltErr := base64.StdEncoding.DecodeString(parts[2])
+		hash, hashErr := base64.StdEncoding.DecodeString(parts[3])
+		if err := errors.Join(saltErr, hashErr); err != nil {
+			return false, err
+		}
+		mac := hmac.New(sha1.New, salt)
+		mac.Write([]byte(name))
+		return hmac.Equal(mac.Sum(nil), hash), nil
+	}
+	about := false
+	for _, p := range strings.Split(strings.ToLower(hosts), ",") {
+		p, not := strings.CutPrefix(p, "!")
+		if !matchPattern(p, strings.ToLower(name)) {
+			continue
+		}
+		if not {
+			return false, nil
+		}
+		about = true
+	}
+	return about, nil
+}
+
+// matchPattern matches all of s.
+func matchPattern(pattern, s string) bool {
+	// Where a * has taken too little, the last one takes a byte more.
+	star, taken := -1, 0
+	p := 0
+	for i := 0; i < len(s); {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, taken = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p, i = p+1, i+1
+		case star >= 0:
+			taken++
+			p, i = star+1, taken
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// checkKnownKey reports why the library would refuse a key, and with it the
+// whole file.
+func checkKnownKey(kind, text string) error {
+	blob, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
 	key, err := ssh.ParsePublicKey(blob)
 	if err != nil {
-		return fmt.Errorf("key of type %q: %w", fields[1], err)
+		return fmt.Errorf("key of type %q: %w", kind, err)
 	}
-	if key.Type() != fields[1] {
-		return fmt.Errorf("key is %q, said to be %q", key.Type(), fields[1])
-	}
-	return nil
-}
-
-// checkKnownHostsForm is the part of checkKnownHostsLine that costs nothing, for
-// the lines of other hosts.
-func checkKnownHostsForm(line string) error {
-	switch {
-	case isComment(line):
-		return nil
-	case len(line) > 60<<10:
-		return errors.New("too long")
-	case len(knownHostsFields(line)) < 3:
-		return errors.New("not of the form: hosts type key")
-	}
-	return nil
-}
-
-func isComment(line string) bool {
-	line = strings.TrimSpace(line)
-	return line == "" || line[0] == '#'
-}
-
-// knownHostsFields splits a line, and leaves its marker out. Of a comment
-// nothing remains.
-func knownHostsFields(line string) []string {
-	if isComment(line) {
-		return nil
-	}
-	fields := strings.FieldsFunc(strings.TrimSuffix(line, "\r"), func(r rune) bool { return r == ' ' || r == '\t' })
-	if len(fields) > 0 && (fields[0] == "@cert-authority" || fields[0] == "@revoked") {
-		fields = fields[1:]
-	}
-	return fields
-}
-
-// mayMatch reports whether the host patterns of a line may be about one of the
-// names: with wildcards, and where the name is a part of another one, that is
-// for the library to decide. Hashed names are looked up as sshd(8) describes
-// them: |1|salt|HMAC-SHA1(salt, name), both in base64.
-func mayMatch(line string, names []string) bool {
-	fields := knownHostsFields(line)
-	if len(fields) == 0 {
-		return false
-	}
-	hosts := strings.ToLower(fields[0])
-	if parts := strings.Split(fields[0], "|"); len(parts) == 4 && parts[0] == "" {
-		salt, saltErr := base64.StdEncoding.DecodeString(parts[2])
-		hash, hashErr := base64.StdEncoding.DecodeString(parts[3])
-		if saltErr != nil || hashErr != nil {
-			return true // and it will be complained about
-		}
-		return slices.ContainsFunc(names, func(name string) bool {
-			mac := hmac.New(sha1.New, salt)
-			mac.Write([]byte(name))
-			return hmac.Equal(mac.Sum(nil), hash)
-		})
-	}
-	return strings.ContainsAny(hosts, "*?@|") ||
-		slices.ContainsFunc(names, func(name string) bool { return strings.Contains(hosts, strings.ToLower(name)) })
-}
-
-func checkHostPattern(pattern string) error {
-	if strings.HasPrefix(pattern, "@") {
-		return fmt.Errorf("unknown marker %q", pattern)
-	}
-	if strings.HasPrefix(pattern, "|") {
-		parts := strings.Split(pattern, "|")
-		if len(parts) != 4 || parts[1] != "1" {
-			return errors.New("unknown kind of hashed name")
-		}
-		_, saltErr := base64.StdEncoding.DecodeString(parts[2])
-		_, hashErr := base64.StdEncoding.DecodeString(parts[3])
-		return errors.Join(saltErr, hashErr)
-	}
-	for _, p := range strings.Split(pattern, ",") {
-		if p == "!" {
-			return errors.New("! without a name")
-		}
-		if p = strings.TrimPrefix(p, "!"); strings.HasPrefix(p, "[") {
-			if _, _, err := net.SplitHostPort(p); err != nil {
-				return err
-			}
-		}
+	if key.Type() != kind {
+		return fmt.Errorf("key is %q, said to be %q", key.Type(), kind)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package sshhost
 
 import (
-	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/skeema/knownhosts"
-	"golang.org/x/crypto/ssh"
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 )
 
@@ -19,91 +17,76 @@ const (
 	hashedName  = "|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg="
 )
 
-func TestCheckKnownHostsLine(t *testing.T) {
-	for line, ok := range map[string]bool{
-		"":                             true,
-		"  ":                           true,
-		"# comment":                    true,
-		"a ssh-ed25519 " + ed25519Line: true,
-		"a,b,[c]:2222 ssh-ed25519 " + ed25519Line + " a comment": true,
-		"a\tssh-ed25519\t" + ed25519Line + "\r":                  true,
-		"*.example.com,!x ssh-ed25519 " + ed25519Line:            true,
-		"@cert-authority * ssh-ed25519 " + ed25519Line:           true,
-		"@revoked * ssh-ed25519 " + ed25519Line:                  true,
-		hashedName + " ssh-ed25519 " + ed25519Line:               true,
-		"1.2.3.4 SHA256:abc":                                     false,
-		"a ssh-ed25519":                                          false,
-		"a ssh-rsa " + ed25519Line:                               false,
-		"a ssh-ed25519 AAAA":                                     false,
-		"a ssh-ed25519 !!!!":                                     false,
-		"a ssh-future-type AAAAD3NzaC1mdXR1cmUtdHlwZQAAAAA=":     false,
-		"@other * ssh-ed25519 " + ed25519Line:                    false,
-		"@revoked @revoked * ssh-ed25519 " + ed25519Line:         false,
-		"|2|a|b ssh-ed25519 " + ed25519Line:                      false,
-		"|1|a ssh-ed25519 " + ed25519Line:                        false,
-		"[a ssh-ed25519 " + ed25519Line:                          false,
-		"a,! ssh-ed25519 " + ed25519Line:                         false,
-		"a ssh-ed25519 " + strings.Repeat("A", 70000):            false,
-	} {
-		err := checkKnownHostsLine(line)
-		if (err == nil) != ok {
-			t.Errorf("%.80q: got %v, want valid %v", line, err, ok)
-		}
-		if file := write(t, line); ok {
-			if _, err := knownhosts.NewDB(file); err != nil {
-				t.Errorf("%.80q: passed on, and the library says %v", line, err)
-			}
-		}
-	}
-}
-
-// TestMayMatch: no line is left out that the library would find for a name, and
-// those of other hosts mostly are.
-func TestMayMatch(t *testing.T) {
-	key, err := ssh.ParsePublicKey(decode(t, ed25519Line))
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestOwnLine: what a line is for a target, and which lines OpenSSH skips.
+func TestOwnLine(t *testing.T) {
+	const key = " ssh-ed25519 " + ed25519Line
 	at := target{host: "Web1.example.com", port: "2222"}
-	for hosts, want := range map[string]bool{
-		"[web1.example.com]:2222":                                true,
-		"web1.example.com":                                       true, // good for every port
-		"other,[WEB1.example.com]:2222":                          true,
-		"*.example.com":                                          true,
-		"[web?.example.com]:2222":                                true,
-		xknownhosts.HashHostname("[web1.example.com]:2222"):      true,
-		xknownhosts.HashHostname("web1.example.com"):             true,
-		"web2.example.com":                                       false,
-		"web1":                                                   false,
-		xknownhosts.HashHostname("[web1.example.com]:2223"):      false,
-		"10.0.0.1,[10.0.0.2]:2222":                               false,
-		"@cert-authority web2.example.com":                       false,
-		"@cert-authority web1.example.com":                       true,
-		"@revoked " + xknownhosts.HashHostname("web2.example.c"): false,
+	const own, bare = "[web1.example.com]:2222" + key, "web1.example.com" + key
+	for line, want := range map[string]string{ // "error": one
+		"":                              "",
+		"  ":                            "",
+		" # comment":                    "",
+		"[web1.example.com]:2222" + key: own,
+		"web1.example.com" + key:        bare, // good for every port
+		"other,[WEB1.example.com]:2222" + key + " a comment":   own,
+		"web1.example.com\tssh-ed25519\t" + ed25519Line + "\r": bare,
+		"*.example.com" + key:                                               bare,
+		"*" + key:                                                           own,
+		"[web?.example.com]:*" + key:                                        own,
+		"*.example.com,!web1.example.com" + key:                             "",
+		"*,![web1.example.com]:2222,!web1.*" + key:                          "",
+		"*.com*,!web1.example.com" + key:                                    own, // by its name with the port
+		xknownhosts.HashHostname("[web1.example.com]:2222") + key:           own,
+		xknownhosts.HashHostname("web1.example.com") + key:                  bare,
+		"web2.example.com" + key:                                            "",
+		"web1" + key:                                                        "",
+		"xweb1.example.com,web1.example.comx" + key:                         "",
+		xknownhosts.HashHostname("[web1.example.com]:2223") + key:           "",
+		hashedName + key:                                                    "",
+		"@cert-authority web2.example.com" + key:                            "",
+		"@cert-authority web1.example.com" + key:                            "@cert-authority " + bare,
+		"@revoked *" + key:                                                  "@revoked " + own,
+		"1.2.3.4 SHA256:abc":                                                "error",
+		"web1.example.com ssh-ed25519":                                      "error",
+		"@revoked * ssh-ed25519":                                            "error",
+		"@cert-authority":                                                   "error",
+		"* ssh-rsa " + ed25519Line:                                          "error",
+		"* ssh-ed25519 AAAA":                                                "error",
+		"* ssh-ed25519 !!!!":                                                "error",
+		"* ssh-future-type AAAAD3NzaC1mdXR1cmUtdHlwZQAAAAA=":                "error",
+		"web2.example.com ssh-future-type AAAAD3NzaC1mdXR1cmUtdHlwZQAAAAA=": "",
+		"@other *" + key:                                                    "error",
+		"@revoked @revoked *" + key:                                         "error",
+		"|2|a|b" + key:                                                      "error",
+		"|1|a" + key:                                                        "error",
+		"|1|!|b=" + key:                                                     "error",
 	} {
-		line := hosts + " ssh-ed25519 " + ed25519Line
-		if got := mayMatch(line, at.storedNames()); got != want {
-			t.Errorf("%q: got %v, want %v", hosts, got, want)
-		}
-		db, err := knownhosts.NewDB(write(t, line))
+		got, err := at.ownLine(line)
 		if err != nil {
-			t.Fatal(err)
+			got = "error"
 		}
-		first, second := at.names()
-		found := db.HostKeyCallback()(first, nowhere, key) == nil || db.HostKeyCallback()(second, nowhere, key) == nil
-		if found && !want {
-			t.Errorf("%q: the library finds it, and it would be left out", hosts)
+		if got != want {
+			t.Errorf("%.80q: got %q (%v), want %q", line, got, err, want)
+		}
+		if _, err := knownhosts.NewDB(write(t, got)); err != nil && want != "error" {
+			t.Errorf("%.80q: the library says of it %v", line, err)
 		}
 	}
 }
 
-func decode(t *testing.T, blob string) []byte {
-	t.Helper()
-	raw, err := base64.StdEncoding.DecodeString(blob)
-	if err != nil {
-		t.Fatal(err)
+func TestMatchPattern(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "abc", true},
+		{"a*b", "abc", false}, {"?", "", false}, {"?", "a", true}, {"a?c", "abc", true}, {"*b*b*", "abab", true}, {"*ab", "aab", true},
+		{"a**c", "ac", true}, {"abc", "ab", false}, {"[a]:*", "[a]:22", true}, {"*.*.*", "a.b", false},
+	} {
+		if got := matchPattern(tt.pattern, tt.s); got != tt.want {
+			t.Errorf("%q for %q: got %v, want %v", tt.pattern, tt.s, got, tt.want)
+		}
 	}
-	return raw
 }
 
 func FuzzKnownHostsLine(f *testing.F) {
@@ -111,11 +94,15 @@ func FuzzKnownHostsLine(f *testing.F) {
 	f.Add("@cert-authority [*.b]:22,!c ssh-ed25519 " + ed25519Line)
 	f.Add(hashedName + " ssh-ed25519 " + ed25519Line)
 	f.Fuzz(func(t *testing.T, line string) {
-		if strings.Contains(line, "\n") || checkKnownHostsLine(line) != nil {
+		if strings.Contains(line, "\n") {
 			return
 		}
-		if _, err := knownhosts.NewDB(write(t, line)); err != nil {
-			t.Errorf("%q: passed on, and the library says %v", line, err)
+		own, err := target{host: "a", port: "22"}.ownLine(line)
+		if err != nil {
+			return
+		}
+		if _, err := knownhosts.NewDB(write(t, own)); err != nil {
+			t.Errorf("%q: passed on as %q, and the library says %v", line, own, err)
 		}
 	})
 }
