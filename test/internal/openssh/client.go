@@ -33,12 +33,12 @@ type Client struct {
 // Write makes ssh_config and its known_hosts files in dir, and returns the path
 // of the former, which is for ssh -F.
 func (c Client) Write(dir string) (string, error) {
-	known, err := knownHosts(c.Server, c.Hop)
+	known, err := KnownHosts(c.Server, c.Hop)
 	if err != nil {
 		return "", err
 	}
 	wrong := Endpoint{Addr: c.Server.Addr, HostKeys: []string{c.Stranger + ".pub"}}
-	changed, err := knownHosts(wrong)
+	changed, err := KnownHosts(wrong)
 	if err != nil {
 		return "", err
 	}
@@ -81,19 +81,26 @@ func (c Client) config(dir string) string {
 	host("lab-agent", "IdentityFile none", "IdentitiesOnly no", "IdentityAgent SSH_AUTH_SOCK")
 	// IdentityFile adds up, so those with a key of their own are left out.
 	host("lab-* !lab-denied !lab-cert !lab-agent", "IdentityFile "+c.Key)
-	host("lab-*", append(address(c.Server.Addr),
-		"User "+c.User,
-		"IdentitiesOnly yes",
-		"IdentityAgent none",
-		"UserKnownHostsFile "+filepath.Join(dir, "known_hosts"),
-		"GlobalKnownHostsFile /dev/null",
-		"StrictHostKeyChecking yes",
-		"UpdateHostKeys no",
-		"BatchMode yes",
-		"ControlMaster no",
-		"ControlPath none",
-	)...)
+	host("lab-*", address(c.Server.Addr)...)
+	b.WriteString(Common(c.User, filepath.Join(dir, "known_hosts")))
 	return b.String()
+}
+
+// Common makes the last lines of an ssh_config: what holds of the host before
+// them where it does not say otherwise. Nothing of the user's own is used, and
+// nothing is asked.
+func Common(user, knownHosts string) string {
+	return fmt.Sprintf(`    User %s
+    UserKnownHostsFile %s
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+    UpdateHostKeys no
+    IdentitiesOnly yes
+    IdentityAgent none
+    BatchMode yes
+    ControlMaster no
+    ControlPath none
+`, user, knownHosts)
 }
 
 func address(addr string) []string {
@@ -101,8 +108,8 @@ func address(addr string) []string {
 	return []string{"HostName " + host, "Port " + port}
 }
 
-// knownHosts makes the text of a known_hosts file that knows these servers.
-func knownHosts(servers ...Endpoint) (string, error) {
+// KnownHosts makes the text of a known_hosts file that knows these servers.
+func KnownHosts(servers ...Endpoint) (string, error) {
 	var b strings.Builder
 	for _, s := range servers {
 		host, port, err := net.SplitHostPort(s.Addr)
@@ -118,7 +125,11 @@ func knownHosts(servers ...Endpoint) (string, error) {
 			if len(fields) < 2 {
 				return "", fmt.Errorf("%q is no public key file", file)
 			}
-			fmt.Fprintf(&b, "[%s]:%s %s %s\n", host, port, fields[0], fields[1])
+			name := fmt.Sprintf("[%s]:%s", host, port)
+			if port == "22" {
+				name = host
+			}
+			fmt.Fprintf(&b, "%s %s %s\n", name, fields[0], fields[1])
 		}
 	}
 	return b.String(), nil

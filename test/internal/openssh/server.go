@@ -2,6 +2,7 @@ package openssh
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +23,9 @@ type ServerOptions struct {
 	AuthorizedKeys string   // file of keys that open every account
 	UserCA         string   // public key of the authority for user certificates; "" for none
 	HostKeys       []string // key types; nil means ed25519, ecdsa and rsa
-	Port           int      // on 127.0.0.1; 0 means a free one
+	Address        string   // it listens on; "" means 127.0.0.1
+	Port           int      // 0 means a free one, and 22 in a Netns
+	Netns          string   // name of the network namespace it runs in; "" means that of the caller
 	MaxSessions    int      // 0 means 10, which is sshd's own default
 	Prefix         []string // what sshd is run by, in front of its own command
 	Config         []string // further sshd_config lines; they win over ours
@@ -30,7 +33,7 @@ type ServerOptions struct {
 
 // Server is an sshd that runs in the foreground, owned by whoever started it.
 type Server struct {
-	Addr     string   // 127.0.0.1:port
+	Addr     string   // ip:port
 	HostKeys []string // its public key files
 	Log      string
 	daemon   *daemon.Daemon
@@ -71,30 +74,61 @@ func StartServer(opts ServerOptions) (*Server, error) {
 func (s *Server) Stop() { s.daemon.Stop(5 * time.Second) }
 
 func (s *Server) start(sshd string, opts ServerOptions) error {
-	port := opts.Port
-	if port == 0 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		port = l.Addr().(*net.TCPAddr).Port
-		l.Close()
-	}
-	s.Addr = fmt.Sprintf("127.0.0.1:%d", port)
-	config := filepath.Join(opts.Dir, "sshd_config")
-	if err := os.WriteFile(config, serverConfig(opts, port, s.HostKeys), 0o644); err != nil {
+	var err error
+	if s.Addr, err = opts.address(); err != nil {
 		return err
 	}
-	d, err := daemon.Start(s.Log, append(slices.Clone(opts.Prefix), sshd, "-D", "-e", "-f", config)...)
+	config := filepath.Join(opts.Dir, "sshd_config")
+	if err := os.WriteFile(config, serverConfig(opts, s.Addr, s.HostKeys), 0o644); err != nil {
+		return err
+	}
+	argv, ready := slices.Clone(opts.Prefix), s.ping
+	if opts.Netns != "" {
+		argv = append(argv, "nsenter", "--net=/run/netns/"+opts.Netns)
+		ready = s.listening // from here it cannot be asked
+	}
+	d, err := daemon.Start(s.Log, append(argv, sshd, "-D", "-e", "-f", config)...)
 	if err != nil {
 		return err
 	}
-	if err := d.WaitReady(10*time.Second, s.ping); err != nil {
+	if err := d.WaitReady(10*time.Second, ready); err != nil {
 		d.Stop(0)
 		return err
 	}
 	s.daemon = d
 	return nil
+}
+
+// address returns the ip:port to listen on.
+func (opts ServerOptions) address() (string, error) {
+	ip := opts.Address
+	if ip == "" {
+		ip = "127.0.0.1"
+	}
+	port := opts.Port
+	switch {
+	case port != 0:
+	case opts.Netns != "":
+		port = 22 // where else nobody is
+	default:
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+		if err != nil {
+			return "", err
+		}
+		port = l.Addr().(*net.TCPAddr).Port
+		l.Close()
+	}
+	return fmt.Sprintf("%s:%d", ip, port), nil
+}
+
+// listening succeeds if the server's log says so, as in
+// `Server listening on 198.18.0.2 port 22.`
+func (s *Server) listening() error {
+	data, err := os.ReadFile(s.Log)
+	if err == nil && !bytes.Contains(data, []byte("Server listening on ")) {
+		err = errors.New("not listening")
+	}
+	return err
 }
 
 // ping succeeds if an SSH server answers.
@@ -114,10 +148,10 @@ func (s *Server) ping() error {
 
 // serverConfig makes an sshd_config. The first value of a keyword wins, so the
 // caller's lines stand first; a Match block among them must end with Match all.
-func serverConfig(opts ServerOptions, port int, hostKeys []string) []byte {
+func serverConfig(opts ServerOptions, addr string, hostKeys []string) []byte {
 	lines := append([]string{}, opts.Config...)
 	lines = append(lines,
-		fmt.Sprintf("ListenAddress 127.0.0.1:%d", port),
+		"ListenAddress "+addr,
 		"AuthorizedKeysFile "+opts.AuthorizedKeys,
 		"StrictModes no", // the lab lies in a directory for everybody
 		"UsePAM no",
