@@ -25,29 +25,36 @@ func testAll(ctx context.Context, dir string, noSkips bool, args []string) error
 	if len(args) == 0 {
 		args = []string{"./..."}
 	}
+	// The packages wait for one another on the engines: each may take long.
+	skipped, err := goTest(ctx, dir, requirable(lab.Parts()), append([]string{"-race", "-timeout=40m"}, args...))
+	if err == nil && noSkips && len(skipped) > 0 {
+		return fmt.Errorf("%d tests were skipped: %s", len(skipped), strings.Join(skipped, ", "))
+	}
+	return err
+}
+
+// goTest runs go test in a lab of which these parts are required, and returns
+// the tests that were skipped.
+func goTest(ctx context.Context, dir, required string, args []string) (skipped []string, err error) {
 	state, leave, err := enterLab(ctx, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
+	if state == "" {
+		required = ""
+	}
 	// No cached result: go test does not see that the lab is another one.
-	// The packages wait for one another on the engines: each may take long.
-	argv := append([]string{"test", "-json", "-race", "-count=1", "-timeout=40m"}, args...)
-	cmd := exec.CommandContext(ctx, "go", argv...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1"}, args...)...)
 	cmd.Stderr = os.Stderr
-	cmd.Env = testEnv(os.Environ(), state)
+	cmd.Env = testEnv(os.Environ(), state, required)
 	// A group of its own, so that we pass every signal on, once, to all of it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 20 * time.Second
 	r := &report{out: os.Stdout, verbose: slices.Contains(args, "-v") || slices.Contains(args, "-bench")}
-	if err := runInto(cmd, r.read); err != nil {
-		return err
-	}
-	if noSkips && len(r.skipped) > 0 {
-		return fmt.Errorf("%d tests were skipped: %s", len(r.skipped), strings.Join(r.skipped, ", "))
-	}
-	return nil
+	err = runInto(cmd, r.read)
+	return r.skipped, err
 }
 
 // runInto runs a command whose standard output goes to read.
@@ -70,13 +77,11 @@ func runInto(cmd *exec.Cmd, read func(io.Reader) error) error {
 }
 
 // testEnv makes the environment of the tests. What the user set for sandboxer
-// itself, such as a host, must not reach them.
-func testEnv(environ []string, state string) []string {
+// itself, such as a host, must not reach them, except what parts are required.
+func testEnv(environ []string, state, required string) []string {
 	var env []string
-	required := ""
 	if state != "" {
 		env = append(env, lab.StateVar+"="+state)
-		required = requirable()
 	}
 	for _, v := range environ {
 		name, value, _ := strings.Cut(v, "=")

@@ -31,7 +31,7 @@ func keepLab(ctx context.Context, dir, plugin string) error {
 		return err
 	}
 	defer release()
-	if err := installPackages(ctx); err != nil {
+	if err := installPackages(ctx, needs()); err != nil {
 		say("%v", err) // the tests say what they miss
 	}
 	r, err := startLab(ctx, dir, plugin)
@@ -47,18 +47,18 @@ func keepLab(ctx context.Context, dir, plugin string) error {
 // printExports prints what a shell needs to use a lab.
 func printExports(state string) {
 	fmt.Printf("export %s=%s\n", lab.StateVar, state)
-	fmt.Printf("export %s=%s\n", lab.RequireVar, requirable())
+	fmt.Printf("export %s=%s\n", lab.RequireVar, requirable(lab.Parts()))
 }
 
-// requirable lists the parts that this user can have.
-func requirable() string {
-	var parts []string
-	for _, part := range lab.Parts() {
+// requirable lists those of the parts that this user can have.
+func requirable(parts []string) string {
+	var can []string
+	for _, part := range parts {
 		if part != "root" || os.Geteuid() == 0 {
-			parts = append(parts, part)
+			can = append(can, part)
 		}
 	}
-	return strings.Join(parts, ",")
+	return strings.Join(can, ",")
 }
 
 // takeHost makes this process the one that runs the machine's lab, in dir, and

@@ -5,14 +5,17 @@
 //	go run ./test -no-skips                      fail if any test skips
 //	go run ./test lab                            start a lab and keep it until Ctrl-C
 //	go run ./test prepare                        only install and build what the lab needs
+//	go run ./test bench                          run every benchmark, beside what it is compared with
+//	go run ./test bench -- -bench Inspect ./test/bench
 //
 // As root, or with a sudo that asks no password, it installs what is missing
 // from Debian's packages, starts an sshd and a dockerd, makes users for them
 // and for podman, and stops and removes all of that afterwards; the packages
-// stay. Otherwise
-// the tests that need those parts skip, and say which. A lab that is already
-// running is used and left running. SANDBOXER_LAB names one; SANDBOXER_REQUIRE
-// lists the parts without which tests fail and not skip, by default all of them.
+// stay. What only benchmarks need is installed by bench, and by nothing else.
+// Otherwise the tests that need those parts skip, and say which. A lab that is
+// already running is used and left running. SANDBOXER_LAB names one;
+// SANDBOXER_REQUIRE lists the parts without which tests fail and not skip, by
+// default all of them.
 package main
 
 import (
@@ -66,8 +69,12 @@ func dispatch(ctx context.Context, args []string) error {
 		return labAlone(ctx, *dir, *plugin)
 	case "prepare":
 		return prepare(ctx)
+	case "bench":
+		return benchAll(ctx, *dir, flags.Args())
+	case benchPackages:
+		return installPackages(ctx, benchNeeds())
 	default:
-		return fmt.Errorf("unknown verb %q: want lab or prepare, or nothing", verb)
+		return fmt.Errorf("unknown verb %q: want bench, lab or prepare, or nothing", verb)
 	}
 }
 
@@ -99,7 +106,7 @@ func labAlone(ctx context.Context, dir, plugin string) (err error) {
 // done beside something else.
 func prepare(ctx context.Context) error {
 	if os.Geteuid() == 0 {
-		if err := installPackages(ctx); err != nil {
+		if err := installPackages(ctx, needs()); err != nil {
 			return err
 		}
 	}

@@ -49,10 +49,18 @@ func needs() []need {
 	}
 }
 
+// benchNeeds lists what only benchmarks use.
+func benchNeeds() []need {
+	return []need{
+		{"ansible", "ansible-core"},
+		{"parallel-ssh", "pssh"},
+	}
+}
+
 // missing lists the packages whose commands are not there.
-func missing() []string {
+func missing(needs []need) []string {
 	var packages []string
-	for _, n := range needs() {
+	for _, n := range needs {
 		if _, err := exec.LookPath(n.command); err != nil && !slices.Contains(packages, n.pkg) {
 			packages = append(packages, n.pkg)
 		}
@@ -62,8 +70,8 @@ func missing() []string {
 
 // installPackages installs what is missing. Services that come with a package
 // are not started: the lab has its own.
-func installPackages(ctx context.Context) error {
-	packages := missing()
+func installPackages(ctx context.Context, needs []need) error {
+	packages := missing(needs)
 	if len(packages) == 0 {
 		return nil
 	}

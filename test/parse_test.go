@@ -39,13 +39,13 @@ sbxlabor:x:1002:1002::/:/bin/sh
 }
 
 func TestTestEnv(t *testing.T) {
-	got := testEnv([]string{"HOME=/h", "SANDBOXER_HOST=production", "SANDBOXER_REQUIRE=fish"}, "/l/lab.json")
+	got := testEnv([]string{"HOME=/h", "SANDBOXER_HOST=production", "SANDBOXER_REQUIRE=fish"}, "/l/lab.json", "sshd,root")
 	want := []string{"SANDBOXER_LAB=/l/lab.json", "HOME=/h", "SANDBOXER_REQUIRE=fish"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	got = testEnv([]string{"HOME=/h", "SANDBOXER_LAB=/old"}, "")
-	want = []string{"HOME=/h", "SANDBOXER_REQUIRE="}
+	got = testEnv([]string{"HOME=/h", "SANDBOXER_LAB=/old"}, "", "sshd,root")
+	want = []string{"HOME=/h", "SANDBOXER_REQUIRE=sshd,root"}
 	if !slices.Equal(got, want) {
 		t.Errorf("without a lab: got %q, want %q", got, want)
 	}

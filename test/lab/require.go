@@ -31,12 +31,19 @@ func Parts() []string {
 	}
 }
 
+// BenchParts lists the parts that only a benchmark may require. Where tests
+// run nobody installs them.
+//
+//	ansible     the ansible command
+//	pssh        the parallel-ssh command
+func BenchParts() []string { return []string{"ansible", "pssh"} }
+
 // Require skips the test if one of the parts is missing. If SANDBOXER_REQUIRE
 // lists that part, the test fails instead.
 func Require(t testing.TB, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
-		if !slices.Contains(Parts(), part) {
+		if !slices.Contains(Parts(), part) && !slices.Contains(BenchParts(), part) {
 			t.Fatalf("no part is named %q", part)
 		}
 		err := Find(part)
@@ -63,6 +70,8 @@ func Find(part string) error {
 		return nil
 	case "docker-cli":
 		return findCommand("docker")
+	case "pssh":
+		return findCommand("parallel-ssh")
 	case "compose-v1":
 		out, err := exec.Command("docker-compose", "version", "--short").CombinedOutput()
 		if err == nil && !strings.HasPrefix(string(out), "1.") {
