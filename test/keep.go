@@ -54,7 +54,7 @@ func printExports(state string) {
 func requirable(parts []string) string {
 	var can []string
 	for _, part := range parts {
-		if part != "root" || os.Geteuid() == 0 {
+		if part != "root" && part != "netns" || os.Geteuid() == 0 {
 			can = append(can, part)
 		}
 	}

@@ -70,6 +70,7 @@ func (r *running) start(ctx context.Context, plugin string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	r.part("netns", lab.TryNetns())
 	r.part("sudo", allowSudo(ctx))
 	r.part("rootless", r.startRootless(ctx))
 	if ctx.Err() != nil {

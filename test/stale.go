@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/tegwick/sand-boxer/test/internal/daemon"
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // clean removes what a lab in dir left on the machine, however it ended, and
@@ -26,6 +27,7 @@ func clean(ctx context.Context, dir string) error {
 		removePlugin(dir),
 		removeSocket(),
 		removeBridges(ctx, filepath.Join(dir, "docker")),
+		lab.RemoveNetns(lab.NetnsPrefix),
 		unmount(ctx, dir),
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -21,12 +21,13 @@ import (
 //	rootless    a lab where podman works for lab-podman and lab-podfish
 //	sudo        a lab where lab-sudo may run the engines by sudo -n
 //	root        the test itself runs as root
+//	netns       root, and a lab where network namespaces can be made
 //
 // The others are commands of that name.
 func Parts() []string {
 	return []string{
 		"sshd", "dockerd", "docker-cli", "compose-v2", "compose-v1", "podman", "rootless",
-		"podman-compose", "sudo", "root", "ssh", "git", "curl", "shellcheck", "man",
+		"podman-compose", "sudo", "root", "netns", "ssh", "git", "curl", "shellcheck", "man",
 		"dash", "bash", "zsh", "fish", "tcsh", "mksh", "busybox",
 	}
 }
@@ -68,6 +69,11 @@ func Find(part string) error {
 			return errors.New("not root")
 		}
 		return nil
+	case "netns":
+		if err := Find("root"); err != nil {
+			return err
+		}
+		return findInLab(part)
 	case "docker-cli":
 		return findCommand("docker")
 	case "pssh":
