@@ -42,6 +42,7 @@ func BenchmarkExecWarm(b *testing.B) {
 	h := sshhost.New("lab-dash", sshhost.Config{ConfigFile: l.SSHConfig})
 	defer h.Close()
 	mustSucceed(b, h)
+	b.ReportAllocs()
 	for b.Loop() {
 		mustSucceed(b, h)
 	}

@@ -14,14 +14,22 @@ import (
 
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/canary"
+	"github.com/tegwick/sand-boxer/probe"
+	"github.com/tegwick/sand-boxer/sshhost"
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // build makes the command as a release would.
 func build(b *testing.B) string {
 	b.Helper()
-	path := filepath.Join(b.TempDir(), "sandboxer")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/tegwick/sand-boxer/cmd/sandboxer")
+	return buildProgram(b, "cmd/sandboxer")
+}
+
+// buildProgram makes a program of this module.
+func buildProgram(b *testing.B, name string) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), filepath.Base(name))
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/tegwick/sand-boxer/"+name)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
@@ -92,6 +100,38 @@ func BenchmarkInspect(b *testing.B) {
 			pair(b,
 				[]string{path, "inspect", "host", "--host", alias, "--ssh-config", l.SSHConfig, "-o", "json"},
 				[]string{"ssh", "-F", l.SSHConfig, alias, "true"})
+		})
+	}
+}
+
+// BenchmarkLook is a look as an embedding program takes it, in this process:
+// over a new connection and over an open one.
+func BenchmarkLook(b *testing.B) {
+	lab.Require(b, "sshd", "ssh")
+	l := lab.Open(b)
+	box := &sandboxer.Sandboxer{Collector: probe.Collector{}}
+	look := func(b *testing.B, host *sshhost.Host) {
+		if _, err := box.Inspect(b.Context(), host); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, alias := range []string{"lab-docker", "lab-dash"} {
+		b.Run(alias+"/cold", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				host := sshhost.New(alias, sshhost.Config{ConfigFile: l.SSHConfig})
+				look(b, host)
+				host.Close()
+			}
+		})
+		b.Run(alias+"/warm", func(b *testing.B) {
+			host := sshhost.New(alias, sshhost.Config{ConfigFile: l.SSHConfig})
+			defer host.Close()
+			look(b, host)
+			b.ReportAllocs()
+			for b.Loop() {
+				look(b, host)
+			}
 		})
 	}
 }
