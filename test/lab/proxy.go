@@ -70,7 +70,13 @@ func (p *Proxy) Connections() int { return p.counts().connections }
 // for each of them one to connect, and the longest chain of messages in which
 // every one was sent after the one before it had arrived. It is what the user
 // waits for on a long wire, and it is exact only if delay is well above the time
-// either side needs to answer.
+// either side needs to answer: what is sent by then counts as an answer to what
+// came in meanwhile, so it may be too many, and never too few.
+//
+// On a real wire a server that has Nagle's algorithm on, as sshd has until a
+// command starts, holds small messages back until the ones before them are
+// acknowledged. The proxy acknowledges at once, so that is not counted: with
+// OpenSSH 9.2 it adds two round trips to a login, whoever the client is.
 func (p *Proxy) RoundTrips() int { return p.counts().roundTrips }
 
 // BytesUp returns how many bytes clients sent towards the server.
