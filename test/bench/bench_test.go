@@ -37,8 +37,15 @@ func buildProgram(b *testing.B, name string) string {
 	return path
 }
 
-// measure runs argv and returns its wall time and peak memory.
-func measure(b *testing.B, argv ...string) (time.Duration, int64) {
+// A cost is what a command has taken: its time, that of processors for it and
+// for all it has started here, and its memory at most.
+type cost struct {
+	wall, cpu time.Duration
+	peak      int64 // KiB
+}
+
+// measure runs argv.
+func measure(b *testing.B, argv ...string) cost {
 	b.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	begun := time.Now()
@@ -47,11 +54,13 @@ func measure(b *testing.B, argv ...string) (time.Duration, int64) {
 	if err != nil {
 		b.Fatalf("%v: %v\n%s", argv, err, out)
 	}
-	return took, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	state := cmd.ProcessState
+	return cost{took, state.UserTime() + state.SystemTime(), state.SysUsage().(*syscall.Rusage).Maxrss}
 }
 
 // pair runs two commands in turn and reports the median of their ratios.
 func pair(b *testing.B, ours, peer []string) {
+	b.Helper()
 	compare(b, contest{do: ours}, contest{do: peer})
 }
 
@@ -59,28 +68,30 @@ func pair(b *testing.B, ours, peer []string) {
 // has done.
 type contest struct{ do, undo []string }
 
-func (c contest) run(b *testing.B) (time.Duration, int64) {
+func (c contest) run(b *testing.B) cost {
 	b.Helper()
-	took, rss := measure(b, c.do...)
+	measured := measure(b, c.do...)
 	if c.undo != nil {
 		measure(b, c.undo...)
 	}
-	return took, rss
+	return measured
 }
 
 func compare(b *testing.B, ours, peer contest) {
-	var ratios, mine, theirs []float64
+	b.Helper()
+	var ratios, cpu, mine, theirs []float64
 	var peak int64
 	ours.run(b)
 	peer.run(b)
 	for b.Loop() {
-		x, rss := ours.run(b)
-		y, _ := peer.run(b)
-		ratios, mine, theirs = append(ratios, x.Seconds()/y.Seconds()), append(mine, x.Seconds()), append(theirs, y.Seconds())
-		peak = max(peak, rss)
+		x, y := ours.run(b), peer.run(b)
+		ratios, cpu = append(ratios, x.wall.Seconds()/y.wall.Seconds()), append(cpu, x.cpu.Seconds()/y.cpu.Seconds())
+		mine, theirs = append(mine, x.wall.Seconds()), append(theirs, y.wall.Seconds())
+		peak = max(peak, x.peak)
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(median(cpu), "cpu-ratio") // on this side only
 	b.ReportMetric(median(mine)*1000, "ms-ours")
 	b.ReportMetric(median(theirs)*1000, "ms-peer")
 	b.ReportMetric(float64(peak)/1024, "MiB-peak")
