@@ -41,7 +41,7 @@ func buildProgram(b *testing.B, name string) string {
 // for all it has started here, and its memory at most.
 type cost struct {
 	wall, cpu time.Duration
-	peak      int64 // KiB
+	peak      int64 // KiB; never less than this process has, which starts it
 }
 
 // measure runs argv.
