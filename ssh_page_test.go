@@ -86,11 +86,15 @@ func TestSSHPage(t *testing.T) {
 			t.Errorf("docs/ssh.md:%d: got no test for %q", n+1, strings.TrimSpace(cells[0]))
 		}
 		for _, m := range tests {
-			name, part, hasPart := strings.Cut(m[1], "/")
-			dir, test, qualified := strings.Cut(name, ".")
-			if !qualified {
-				dir, test = "sshhost", name
+			i := max(strings.Index(m[1], "Test"), 0)
+			dir, name := strings.TrimSuffix(m[1][:i], "."), m[1][i:]
+			switch dir {
+			case "":
+				dir = "sshhost"
+			case "sandboxer":
+				dir = "."
 			}
+			test, part, hasPart := strings.Cut(name, "/")
 			if s := in(dir); !strings.HasPrefix(test, "Test") || !s.funcs[test] {
 				t.Errorf("docs/ssh.md:%d: got %q, which is no test", n+1, m[1])
 			} else if hasPart && !s.literals[part] && !in("sandboxertest").literals[part] {
