@@ -107,7 +107,8 @@ type Cmd struct {
 	Args []string
 
 	// Env is added to the environment the host gives its commands: that of a
-	// login, with PATH completed by the system's directories and LC_ALL=C.
+	// login, with PATH completed by the system's directories, LC_ALL=C and no
+	// CDPATH.
 	// Each entry is of the form "KEY=value", where KEY is a shell's variable
 	// name; a later one wins. It is visible to the host's users for as long
 	// as Args is: secrets go through Stdin.

@@ -88,7 +88,7 @@ func passwdHome() string {
 // environ returns the environment of a command: each name once, the last
 // entry of it.
 func environ(extra []string, dir string) []string {
-	base := os.Environ()
+	base := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "CDPATH=") })
 	if os.Getenv("HOME") == "" { // as under a service manager
 		base = append(base, "HOME="+passwdHome())
 	}

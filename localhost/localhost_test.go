@@ -126,6 +126,17 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
+// TestOddEnvironment: what this process has does not change what cd means.
+func TestOddEnvironment(t *testing.T) {
+	t.Setenv("CDPATH", "/")
+	for want, env := range map[string][]string{"unset": nil, "/usr": {"CDPATH=/usr"}} {
+		res, err := localhost.Host{}.Run(t.Context(), sandboxer.Cmd{Args: []string{"sh", "-c", `printf %s "${CDPATH-unset}"`}, Env: env})
+		if err != nil || string(res.Stdout) != want {
+			t.Errorf("with %q: got %q, %v, want %q", env, res.Stdout, err, want)
+		}
+	}
+}
+
 // TestCancelWithABlockedWriter: a Write that blocks delays the call until the
 // context ends, and no longer.
 func TestCancelWithABlockedWriter(t *testing.T) {

@@ -77,8 +77,8 @@ func TestLoginThatForwards(t *testing.T) {
 func TestEnvironmentOfTheServer(t *testing.T) {
 	srv := lab.SSHD(t, lab.SSHDOptions{Config: []string{"SetEnv LC_ALL=de_DE.UTF-8 IFS=abc CDPATH=/ PATH=/sbx"}})
 	h := open(t, "lab-bash", srv.SSHConfig, nil)
-	res, err := h.Run(t.Context(), sandboxer.Cmd{Args: []string{"sh", "-c", `ls /nonexistent-sbx; echo "$LC_ALL"`}})
-	if err != nil || string(res.Stdout) != "C\n" || !strings.Contains(string(res.Stderr), "No such file or directory") {
+	res, err := h.Run(t.Context(), sandboxer.Cmd{Args: []string{"sh", "-c", `ls /nonexistent-sbx; echo "$LC_ALL ${CDPATH-unset}"`}})
+	if err != nil || string(res.Stdout) != "C unset\n" || !strings.Contains(string(res.Stderr), "No such file or directory") {
 		t.Errorf("got %q, %q, %v, want messages in English", res.Stdout, res.Stderr, err)
 	}
 }

@@ -73,7 +73,7 @@ func newWire(cmd sandboxer.Cmd, b boot) wire {
 // must not end with a line end.
 func (b boot) script(cmd sandboxer.Cmd) string {
 	var s strings.Builder
-	s.WriteString("PATH=${PATH:+$PATH:}" + hostcmd.SystemPath + ";export PATH\n")
+	s.WriteString("PATH=${PATH:+$PATH:}" + hostcmd.SystemPath + ";export PATH;unset CDPATH\n")
 	for _, e := range cmd.Env {
 		name, value, _ := strings.Cut(e, "=")
 		fmt.Fprintf(&s, "%s=%s;export %s\n", name, shellquote.Quote(value), name)

@@ -17,12 +17,12 @@ func TestWire(t *testing.T) {
 		boot boot
 		want string
 	}{
-		{"plain", boot{}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+		{"plain", boot{}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
 A='b c';export A
 echo MARK $$
 echo MARK $$ >&2
 exec echo 'it'\''s'`},
-		{"with a limit", boot{limit: 61500 * time.Millisecond, grace: 5 * time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+		{"with a limit", boot{limit: 61500 * time.Millisecond, grace: 5 * time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
 A='b c';export A
 t=;if [ -x /usr/bin/timeout ]&&! [ -h /usr/bin/timeout ];then t=/usr/bin/timeout;elif timeout -k 1 1 true >/dev/null 2>&1;then t=timeout;fi
 echo MARK $$
@@ -30,7 +30,7 @@ echo MARK $$ >&2
 exec ${t:+$t -k 5 62} echo 'it'\''s'`},
 		{"by sudo", boot{sudo: true}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
 echo MARK-sudo >&2
-exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
 A='\''b c'\'';export A
 g=$0;{ [ "${t-}" ]||kill -0 "-$$" 2>/dev/null;}&&g=$$
 echo MARK $g
@@ -38,7 +38,7 @@ echo MARK $g >&2
 exec "$@"' $$ echo 'it'\''s'`},
 		{"by sudo with a limit", boot{sudo: true, limit: time.Second, grace: time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
 echo MARK-sudo >&2
-exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
+exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
 A='\''b c'\'';export A
 t=;if [ -x /usr/bin/timeout ]&&! [ -h /usr/bin/timeout ];then t=/usr/bin/timeout;fi
 g=$0;{ [ "${t-}" ]||kill -0 "-$$" 2>/dev/null;}&&g=$$
@@ -54,7 +54,7 @@ exec ${t:+$t -k 1 1} "$@"' $$ echo 'it'\''s'`},
 	}
 	w := newWire(sandboxer.Cmd{Args: []string{"echo", "it's"}}, boot{})
 	wantLine := `exec /bin/sh -c 'LC_ALL=C;export LC_ALL;eval "$(printf %b "$0")"' ` +
-		`'PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH\0012` +
+		`'PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH\0012` +
 		`echo ` + w.marker + ` $$\0012echo ` + w.marker + ` $$ >&2\0012exec echo \0047it\0047\0134\0047\0047s\0047'`
 	if w.line != wantLine || w.input != nil {
 		t.Errorf("got line %s, input %q, want %s, none", w.line, w.input, wantLine)

@@ -16,8 +16,9 @@ import (
 
 // The environment. A command gets what the user's login gives, or what this
 // process has on the local machine; PATH is completed, since a login by ssh
-// often lacks the sbin directories; and the locale is fixed, since output is
-// parsed. Cmd.Env comes last and wins.
+// often lacks the sbin directories; the locale is fixed, since output is
+// parsed; and CDPATH, with which a script's cd may go elsewhere, is taken out.
+// Cmd.Env comes last and wins.
 const (
 	Locale     = "LC_ALL=C"
 	SystemPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
