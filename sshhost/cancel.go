@@ -2,6 +2,7 @@ package sshhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,24 +47,25 @@ func (s *session) cancel(ctx context.Context) (sandboxer.Result, error) {
 // process group was seen to be gone. The server passes signals on at once,
 // without another login; what they have done is looked at from a second
 // session, which also does the killing where the server does not pass signals
-// on (a forced command, an old sshd, a command of root's).
+// on (a forced command, an old sshd).
 //
-// What runs a command for us, timeout(1) and sudo, would pass on to it what
-// both have got: it would have two signals to handle. There the second session
-// sends the first one too, if it may be opened.
+// A command of root's is not the account's to signal, or sudo passes on to it
+// what both of them got. There the second session sends the first signal too.
 func (s *session) endGroup(ctx context.Context) bool {
 	deadline := time.Now().Add(s.grace)
-	k := killing{pgid: s.pid(), each: s.wrapped}
-	if s.wrapped && k.pgid != 0 {
+	k := killing{pgid: s.pid(), sudo: s.sudo}
+	if s.sudo && k.pgid != 0 {
 		k.first = "TERM"
-		if gone, err := s.link.reap(ctx, k.by(deadline), killPatience, hasty); err == nil {
-			return gone
+		gone, err := s.link.reap(ctx, k.by(deadline), killPatience, hasty)
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) {
+			return gone && err == nil
 		}
 		k.first = ""
 	}
 	switch s.terminate(deadline) {
 	case ended:
-	case refused:
+	case denied:
 		k.first = "TERM"
 	case deaf:
 		_, _ = s.ch.SendRequest("signal", false, ssh.Marshal(struct{ Name string }{"KILL"}))
@@ -89,9 +91,9 @@ func (s *session) endGroup(ctx context.Context) bool {
 type answer int
 
 const (
-	ended   answer = iota // the command has ended
-	refused               // the server does not pass signals on
-	deaf                  // the command has not ended
+	ended  answer = iota // the command has ended
+	denied               // the server does not pass signals on
+	deaf                 // the command has not ended
 )
 
 // terminate has the server send SIGTERM and waits for the command's end.
@@ -114,7 +116,7 @@ func (s *session) terminate(deadline time.Time) answer {
 			return ended
 		case ok := <-taken:
 			if !ok && s.pid() != 0 {
-				return refused
+				return denied
 			}
 			taken = nil
 		case <-t.C:
@@ -135,8 +137,8 @@ func (s *session) endsWithin(d time.Duration) {
 
 // reapScript ends process group $1 and says whether it is gone: it sends the
 // signal $2, if any, gives it $3 tenths of a second, and then sends SIGKILL.
-// Where $4 is set the first signal goes to each process, but not to those that
-// would pass it on.
+// Where $4 is set the first signal goes to each process, but not to a sudo that
+// leads them: it would pass it on.
 //
 // kill -0 also finds processes that have ended and that nobody has reaped,
 // which in some containers stay for ever; and it fails for those of another
@@ -164,7 +166,7 @@ each() {
 	all=$(ps -A -o pid= -o pgid= -o comm= 2>/dev/null) || all=$(ps -o pid,pgid,comm 2>/dev/null) || return
 	printf '%s\n' "$all" | while read -r pid group name; do
 		[ "$group" = "$g" ] || continue
-		case $name in timeout | sudo) ;; *) kill "-$1" "$pid" 2>/dev/null ;; esac
+		[ "$pid/$name" = "$g/sudo" ] || kill "-$1" "$pid" 2>/dev/null
 	done
 }
 g=$1
@@ -179,7 +181,7 @@ if wait_for 20; then echo gone; else echo alive; fi
 type killing struct {
 	pgid  int
 	first string        // the signal to begin with; empty: none
-	each  bool          // to each process of the group
+	sudo  bool          // to each process of the group but sudo
 	grace time.Duration // before SIGKILL
 }
 
@@ -188,25 +190,23 @@ func (k killing) by(deadline time.Time) killing {
 	return k
 }
 
-// reap runs reapScript in a session of its own, which has to be open within
-// room. The process id is still the group's: it was its leader's a moment ago,
-// and ids are not used again until all others have been.
+// reap runs reapScript in a session of its own, all within room and the grace.
+// The process id is still the group's: it was its leader's a moment ago, and
+// ids are not used again until all others have been.
 func (l *link) reap(ctx context.Context, k killing, room time.Duration, as role) (gone bool, err error) {
 	each := ""
-	if k.each {
+	if k.sudo {
 		each = "each"
 	}
+	ctx, cancel := context.WithTimeout(ctx, room+k.grace)
+	defer cancel()
 	tenths := strconv.Itoa(int(k.grace / (100 * time.Millisecond)))
 	args := []string{"sh", "-c", reapScript, "sh", strconv.Itoa(k.pgid), k.first, tenths, each}
-	opening, cancel := context.WithTimeout(ctx, room)
-	defer cancel()
-	s, err := l.start(opening, sandboxer.Cmd{Args: args}, as)
+	s, err := l.start(ctx, sandboxer.Cmd{Args: args}, as)
 	if err != nil {
 		return false, err
 	}
-	running, cancel := context.WithTimeout(ctx, killPatience+k.grace)
-	defer cancel()
-	res, err := s.wait(running)
+	res, err := s.wait(ctx)
 	if err != nil {
 		return false, err
 	}

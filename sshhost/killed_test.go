@@ -21,6 +21,8 @@ func TestKilledClient(t *testing.T) {
 	}{
 		{"a command with a deadline", false, "echo $$; exec sleep 300", 3 * time.Second},
 		{"a command with a deadline, and the network", true, "echo $$; exec sleep 300", 3 * time.Second},
+		{"a child deaf to SIGTERM", false, `(trap "" TERM; while :; do sleep 1; done) & echo $!; wait`, 3 * time.Second},
+		{"a command called timeout", false, `echo $$; exec timeout 300 sleep 300`, 3 * time.Second},
 		{"a command deaf to SIGTERM", false, `trap "" TERM; echo $$; while :; do sleep 1; done`, 3 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

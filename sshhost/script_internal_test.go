@@ -12,39 +12,45 @@ import (
 
 // TestWire pins what goes over the wire.
 func TestWire(t *testing.T) {
+	const path = "PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH\n"
+	const limit = `( (cd "/proc/$$"||exit
+n=62 d=1
+while [ "$n" -gt 0 ];do
+[ "$d" -le "$n" ]||d=$n
+sleep "$d"||exit
+[ -e stat ]||exit
+n=$((n-d))
+[ "$d" -ge 8 ]||d=$((d*2))
+done
+trap "" TERM
+kill -TERM "-$$"
+sleep 5
+kill -KILL "-$$") </dev/null >/dev/null 2>&1 &)
+`
 	for _, tt := range []struct {
 		name string
 		boot boot
 		want string
 	}{
-		{"plain", boot{}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
+		{"plain", boot{}, path + `echo MARK "$$"
+echo MARK "$$" >&2
 A='b c';export A
-echo MARK $$
-echo MARK $$ >&2
 exec echo 'it'\''s'`},
-		{"with a limit", boot{limit: 61500 * time.Millisecond, grace: 5 * time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
+		{"with a limit", boot{limit: 61500 * time.Millisecond, grace: 5 * time.Second}, path + limit + `echo MARK "$$"
+echo MARK "$$" >&2
 A='b c';export A
-t=;if [ -x /usr/bin/timeout ]&&! [ -h /usr/bin/timeout ];then t=/usr/bin/timeout;elif timeout -k 1 1 true >/dev/null 2>&1;then t=timeout;fi
-echo MARK $$
-echo MARK $$ >&2
-exec ${t:+$t -k 5 62} echo 'it'\''s'`},
-		{"by sudo", boot{sudo: true}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
-echo MARK-sudo >&2
-exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
+exec echo 'it'\''s'`},
+		{"by sudo", boot{sudo: true}, path + `echo MARK-sudo >&2
+exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;unset SUDO_COMMAND;` + path + `if kill -0 "-$$" 2>/dev/null;then ` + `
+echo MARK "$$"
+echo MARK "$$" >&2
+else
+echo MARK "$1"
+echo MARK "$1" >&2
+fi
+shift
 A='\''b c'\'';export A
-g=$0;{ [ "${t-}" ]||kill -0 "-$$" 2>/dev/null;}&&g=$$
-echo MARK $g
-echo MARK $g >&2
-exec "$@"' $$ echo 'it'\''s'`},
-		{"by sudo with a limit", boot{sudo: true, limit: time.Second, grace: time.Second}, `PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH
-echo MARK-sudo >&2
-exec sudo -n -- /bin/sh -c 'LC_ALL=C;export LC_ALL;PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH
-A='\''b c'\'';export A
-t=;if [ -x /usr/bin/timeout ]&&! [ -h /usr/bin/timeout ];then t=/usr/bin/timeout;fi
-g=$0;{ [ "${t-}" ]||kill -0 "-$$" 2>/dev/null;}&&g=$$
-echo MARK $g
-echo MARK $g >&2
-exec ${t:+$t -k 1 1} "$@"' $$ echo 'it'\''s'`},
+exec "$@"' sh $$ echo 'it'\''s'`},
 	} {
 		tt.boot.marker = "MARK"
 		got := tt.boot.script(sandboxer.Cmd{Args: []string{"echo", "it's"}, Env: []string{"A=b c"}})
@@ -53,9 +59,9 @@ exec ${t:+$t -k 1 1} "$@"' $$ echo 'it'\''s'`},
 		}
 	}
 	w := newWire(sandboxer.Cmd{Args: []string{"echo", "it's"}}, boot{})
-	wantLine := `exec /bin/sh -c 'LC_ALL=C;export LC_ALL;eval "$(printf %b "$0")"' ` +
+	wantLine := `exec /bin/sh -c 'LC_ALL=C;export LC_ALL;eval "$(printf %b "$1")"' sh ` +
 		`'PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin;export PATH;unset CDPATH\0012` +
-		`echo ` + w.marker + ` $$\0012echo ` + w.marker + ` $$ >&2\0012exec echo \0047it\0047\0134\0047\0047s\0047'`
+		`echo ` + w.marker + ` "$$"\0012echo ` + w.marker + ` "$$" >&2\0012exec echo \0047it\0047\0134\0047\0047s\0047'`
 	if w.line != wantLine || w.input != nil {
 		t.Errorf("got line %s, input %q, want %s, none", w.line, w.input, wantLine)
 	}

@@ -38,8 +38,8 @@ type session struct {
 	closed  chan struct{} // closed once no request can come any more
 	status  status
 
-	role    role
-	wrapped bool // run by a program that passes signals on, see endGroup
+	role role
+	sudo bool // it is root's
 
 	mu   sync.Mutex
 	over bool           // no input is to be read any more
@@ -75,7 +75,7 @@ func (l *link) start(ctx context.Context, cmd sandboxer.Cmd, as role) (*session,
 	}
 	w := newWire(cmd, b)
 	s := &session{
-		link: l, cmd: cmd, wire: w, ch: ch, grace: grace, role: as, wrapped: b.limit > 0 || b.sudo,
+		link: l, cmd: cmd, wire: w, ch: ch, grace: grace, role: as, sudo: b.sudo,
 		outFrame: &frame{marker: []byte(w.marker + " ")}, errsFrame: &frame{marker: []byte(w.marker + " ")},
 		began: make(chan struct{}), asked: make(chan struct{}), refused: make(chan struct{}),
 		exited: make(chan struct{}), closed: make(chan struct{}),
@@ -226,7 +226,7 @@ func (s *session) finish() (sandboxer.Result, error) {
 		return res, err
 	}
 	if s.pid() == 0 {
-		res.Stderr, errErr = s.tooLong(errErr)
+		res.Stderr, errErr = s.handOn(errErr)
 	}
 	res.ExitCode, res.Signal = s.status.code, s.status.signal
 	for _, failed := range []struct {
@@ -250,7 +250,7 @@ func (s *session) verdict() error {
 	switch {
 	case isClosed(s.refused):
 		return h.fail("start", fmt.Errorf("%w: the server refuses", ErrShell), "")
-	case ended && (s.pid() != 0 || s.sudoSaid() != nil && s.status.code == hostcmd.ExitNotExecutable):
+	case ended && (s.pid() != 0 || s.tooLong()):
 		return nil
 	case ended && !s.link.conn.broken.Load():
 		return s.errShell()
@@ -292,9 +292,15 @@ func (s *session) sudoSaid() []byte {
 	return words
 }
 
-// tooLong hands on what the shell says of arguments that the kernel does not
-// take: with sudo in front it says so before the command's own output begins.
-func (s *session) tooLong(err error) ([]byte, error) {
+// tooLong reports that the kernel did not take the arguments: with sudo in
+// front the shell says so before the command's own output begins, in the words
+// of E2BIG; other reasons are sudo's.
+func (s *session) tooLong() bool {
+	return s.status.code == hostcmd.ExitNotExecutable && bytes.Contains(s.sudoSaid(), []byte("Argument list too long"))
+}
+
+// handOn makes what the shell said the command's standard error.
+func (s *session) handOn(err error) ([]byte, error) {
 	words := s.sudoSaid()
 	if s.cmd.Stderr == nil || err != nil {
 		return words, err

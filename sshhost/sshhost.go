@@ -54,7 +54,8 @@ type Config struct {
 	// Sudo has the host run every command as root, by "sudo -n": the account
 	// has to be allowed to, without a password. Standard input is the
 	// command's own all the same. Where sudo refuses, Run returns
-	// ErrPrivilege, and nothing was executed.
+	// ErrPrivilege, and nothing was executed. Hosts log what sudo runs, with
+	// Cmd.Args and Cmd.Env.
 	Sudo bool
 
 	// Logger is told of connections and commands, and warned of what is
@@ -128,8 +129,9 @@ func (h *Host) Stats() Stats {
 // cmd.Stderr that blocks delays Run until ctx ends.
 //
 // Where ctx has a deadline the host gets it too, as a limit a few seconds
-// after it (by timeout(1), where there is one): a client that vanishes leaves
-// nothing running for longer, whatever became of the connection.
+// after it: a client that vanishes leaves nothing of the command's process
+// group running for longer, whatever became of the connection. What sees to
+// that is a shell in the same group, which ends at most 8 seconds after it.
 //
 // Errors of reaching the host wrap the Err values of this package.
 func (h *Host) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result, error) {

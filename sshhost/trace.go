@@ -9,8 +9,9 @@ import (
 
 // A Trace is told what a Host does, as it happens: for metrics, and for those
 // who ask why something took so long. Every field may be nil. The functions
-// are called from several goroutines at once, with nothing locked, and what
-// they take is taken from the command: they should be quick.
+// are called from several goroutines at once, and what they take is taken from
+// the command: they should be quick. Of the Host they may call Name and Stats;
+// Run or Close would wait for what waits for them.
 //
 // No event carries an argument, a variable, input or output of a command, nor
 // a command line of ssh_config: those may hold secrets.
