@@ -28,8 +28,8 @@ type identities struct {
 	close   func()   // ends the use of the agent
 
 	limit       *patience
-	unsigned    ssh.PublicKey // the key that could not sign last
-	undecrypted error         // why a key that the server had accepted could not be used
+	unsigned    bool  // the key that was asked for last could not sign
+	undecrypted error // why a key that the server had accepted could not be used
 }
 
 // agentPatience bounds the first answer of an agent, or of another helper on
@@ -177,8 +177,13 @@ func (ids *identities) addCert(cert *ssh.Certificate, s ssh.Signer, name string)
 	}
 }
 
-// add adds a key once.
+// add adds a key once. All that the library makes can choose its algorithm; a
+// key that could not would be of no use.
 func (ids *identities) add(s ssh.Signer, name string) {
+	if _, ok := s.(ssh.AlgorithmSigner); !ok {
+		ids.skipped = append(ids.skipped, name+" (of an unknown kind)")
+		return
+	}
 	for _, known := range ids.signers {
 		if bytes.Equal(known.PublicKey().Marshal(), s.PublicKey().Marshal()) {
 			return
@@ -260,7 +265,7 @@ func (w *watched) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
 func (w *watched) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	sig, err := w.AlgorithmSigner.SignWithAlgorithm(rand, data, algorithm)
 	if err != nil {
-		w.ids.unsigned = w.PublicKey()
+		w.ids.unsigned = true
 		w.ids.skipped = append(w.ids.skipped, fmt.Sprintf("%s (%v)", fingerprint(w.PublicKey()), err))
 	}
 	return sig, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,30 @@ func TestServersArePatientEnough(t *testing.T) {
 	if refused := strings.Count(log, "Failed publickey"); refused != 10 || strings.Contains(log, "Too many authentication failures") ||
 		strings.Contains(log, "maximum authentication attempts exceeded") {
 		t.Errorf("got %d keys refused, want 10, and no word of too many in\n%s", refused, log)
+	}
+}
+
+// TestImpatientServer: keys that a server with less patience did not come to are
+// not counted as offered, and are among those of the next connection.
+func TestImpatientServer(t *testing.T) {
+	l := lab.Open(t)
+	srv := lab.SSHD(t, lab.SSHDOptions{Config: []string{"MaxAuthTries 2"}})
+	wrong := make([]string, 6)
+	for i := range wrong {
+		wrong[i] = newKey(t, "-t", "ed25519")
+	}
+	for _, tt := range []struct {
+		right int // where the right key stands
+		want  string
+	}{{2, ""}, {3, ""}, {4, "3 more keys not offered"}} {
+		keys := slices.Insert(slices.Clone(wrong), tt.right, l.Key)
+		t.Setenv("SSH_AUTH_SOCK", lab.Agent(t, keys...))
+		h := open(t, "lab-agent", srv.SSHConfig, nil)
+		if tt.want == "" {
+			runs(t, h)
+		} else {
+			unreachable(t, h, "auth", sshhost.ErrAuth, tt.want)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package sshhost
 
 import (
 	"context"
-	"slices"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -24,41 +23,50 @@ type keyring struct {
 	t     target
 	limit *patience
 	ids   *identities // nil until they were wanted
-	batch []ssh.Signer
-	dealt int // of ids.signers
+
+	dealt int // of ids.signers: the next batch begins there
+	asked int // of them, those that a server was asked about
+	end   int // of the present batch
 	used  int // connections that got keys
 }
 
-// next returns the keys for one more connection.
+// next returns the keys for one more connection. What the one before did not
+// come to, as its server had less patience, is among them.
 func (r *keyring) next(ctx context.Context) []ssh.Signer {
 	if r.ids == nil {
 		r.ids = r.h.identities(ctx, r.t, r.limit)
 	}
-	r.batch = r.ids.signers[r.dealt:min(r.dealt+keysPerLogin, len(r.ids.signers))]
-	r.dealt += len(r.batch)
+	r.dealt = r.asked
+	r.end = min(r.dealt+keysPerLogin, len(r.ids.signers))
 	r.used++
-	return r.batch
+	return r.batch(r.dealt)
+}
+
+// batch returns the keys from number i on to the end of the batch, each of
+// which notes that it was asked for.
+func (r *keyring) batch(i int) []ssh.Signer {
+	var batch []ssh.Signer
+	for ; i < r.end; i++ {
+		n := i + 1
+		note := func() { r.asked = max(r.asked, n) }
+		switch s := r.ids.signers[i].(type) {
+		case ssh.MultiAlgorithmSigner:
+			batch = append(batch, &multiOffer{s, note})
+		case ssh.AlgorithmSigner:
+			batch = append(batch, &offer{s, note})
+		}
+	}
+	return batch
 }
 
 // rest returns the keys of this connection after the one that could not sign,
 // or nil if none did.
 func (r *keyring) rest() []ssh.Signer {
-	failed := r.identities().unsigned
-	if failed == nil {
+	if r.ids == nil || !r.ids.unsigned {
 		return nil
 	}
-	r.ids.unsigned = nil
-	i := slices.IndexFunc(r.batch, func(s ssh.Signer) bool {
-		if cert, ok := s.PublicKey().(*ssh.Certificate); ok {
-			return sameKey(cert.Key, failed)
-		}
-		return sameKey(s.PublicKey(), failed)
-	})
-	if i < 0 {
-		return nil
-	}
-	r.batch = r.batch[i+1:]
-	return r.batch
+	r.ids.unsigned = false
+	return r.batch(r.asked)
 }
 
 // another reports whether there are keys for one more connection.
@@ -74,15 +82,39 @@ func (r *keyring) identities() *identities {
 	return r.ids
 }
 
-// offered names the keys that were dealt so far.
-func (r *keyring) offered() []string { return r.identities().names[:r.dealt] }
+// offered names the keys that a server was asked about.
+func (r *keyring) offered() []string { return r.identities().names[:r.asked] }
 
 // left is how many keys were not.
-func (r *keyring) left() int { return len(r.identities().names) - r.dealt }
+func (r *keyring) left() int { return len(r.identities().names) - r.asked }
 
 // close ends the use of the agent.
 func (r *keyring) close() {
 	if r.ids != nil {
 		r.ids.close()
 	}
+}
+
+// An offer is a key that notes when the library comes to it.
+type offer struct {
+	ssh.AlgorithmSigner
+	note func()
+}
+
+// PublicKey notes it.
+func (o *offer) PublicKey() ssh.PublicKey {
+	o.note()
+	return o.AlgorithmSigner.PublicKey()
+}
+
+// A multiOffer is an offer of a key that chooses among algorithms.
+type multiOffer struct {
+	ssh.MultiAlgorithmSigner
+	note func()
+}
+
+// PublicKey notes it.
+func (o *multiOffer) PublicKey() ssh.PublicKey {
+	o.note()
+	return o.MultiAlgorithmSigner.PublicKey()
 }
