@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,9 +22,10 @@ import (
 type hostKeys struct {
 	h       *Host
 	t       target
-	db      *knownhosts.HostKeyDB
-	origin  map[string]string // cleaned copy -> the file it was made from
-	revoked map[string]bool   // keys of RevokedHostKeys
+	hosts   *knownhosts.HostKeyDB // keys of hosts
+	signers *knownhosts.HostKeyDB // keys of authorities, which are not to be a host's own
+	origin  map[string]string     // cleaned copy -> the file it was made from
+	revoked map[string]bool       // keys of RevokedHostKeys
 
 	// verdict is the error of the last check: the library passes it on as
 	// text only.
@@ -47,16 +49,32 @@ func (h *Host) loadHostKeys(t target) (*hostKeys, error) {
 	if err := k.loadRevoked(); err != nil {
 		return nil, err
 	}
-	dir := ""
-	defer func() {
-		if dir != "" {
-			os.RemoveAll(dir)
-		}
-	}()
-	var copies []string
+	var hosts, signers []knownFile
 	for _, file := range slices.Concat(t.knownHosts, t.globalKnownHosts) {
-		lines := k.readKnownHosts(file)
-		if lines == nil {
+		own, certifying := k.readKnownHosts(file)
+		hosts, signers = append(hosts, own), append(signers, certifying)
+	}
+	var err error
+	if k.hosts, err = k.database(hosts); err != nil {
+		return nil, err
+	}
+	k.signers, err = k.database(signers)
+	return k, err
+}
+
+// A knownFile is what a known_hosts file has of the target, each line at its
+// place.
+type knownFile struct {
+	name  string
+	lines []string
+}
+
+// database hands lines to the library.
+func (k *hostKeys) database(files []knownFile) (*knownhosts.HostKeyDB, error) {
+	dir := ""
+	var copies []string
+	for _, file := range files {
+		if len(file.lines) == 0 {
 			continue
 		}
 		if dir == "" {
@@ -64,45 +82,56 @@ func (h *Host) loadHostKeys(t target) (*hostKeys, error) {
 			if dir, err = os.MkdirTemp("", "sandboxer-known-hosts-"); err != nil {
 				return nil, err
 			}
+			defer os.RemoveAll(dir)
 		}
 		name := filepath.Join(dir, fmt.Sprint(len(copies)))
-		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		if err := os.WriteFile(name, []byte(strings.Join(file.lines, "\n")), 0o600); err != nil {
 			return nil, err
 		}
-		k.origin[name] = file
+		k.origin[name] = file.name
 		copies = append(copies, name)
 	}
-	var err error
-	k.db, err = knownhosts.NewDB(copies...)
-	return k, err
+	return knownhosts.NewDB(copies...)
 }
 
-// readKnownHosts returns the lines of a file that may be about the target, each
-// at its place, or nil where there is none.
-func (k *hostKeys) readKnownHosts(file string) []string {
+// readKnownHosts returns what a file has of the target: lines about the host,
+// and those about authorities. Revoked keys are among both.
+func (k *hostKeys) readKnownHosts(name string) (hosts, signers knownFile) {
+	hosts.name, signers.name = name, name
 	warn := func(msg string, args ...any) {
-		k.h.log.Warn(msg, append([]any{"host", k.h.alias, "file", file}, args...)...)
+		k.h.log.Warn(msg, append([]any{"host", k.h.alias, "file", name}, args...)...)
 	}
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			warn("known_hosts", "err", err)
 		}
-		return nil
+		return hosts, signers
 	}
-	lines, last := strings.Split(string(content), "\n"), 0
-	for n, line := range lines {
-		lines[n], err = k.t.ownLine(line)
+	number := 0
+	for line := range strings.Lines(string(content)) {
+		number++
+		own, err := k.t.ownLine(line)
 		if err != nil {
-			warn("known_hosts line ignored", "line", n+1, "err", err)
-		} else if lines[n] != "" {
-			last = n + 1
+			warn("known_hosts line ignored", "line", number, "err", err)
+		}
+		if own == "" {
+			continue
+		}
+		if !strings.HasPrefix(own, markerAuthority) {
+			hosts.put(number, own)
+		}
+		if strings.HasPrefix(own, "@") {
+			signers.put(number, own)
 		}
 	}
-	if last == 0 {
-		return nil
-	}
-	return lines[:last]
+	return hosts, signers
+}
+
+// put makes line the one of that number.
+func (f *knownFile) put(number int, line string) {
+	f.lines = append(f.lines, make([]string, number-1-len(f.lines))...)
+	f.lines = append(f.lines, line)
 }
 
 // loadRevoked reads RevokedHostKeys, a list of keys. Where it is configured
@@ -137,6 +166,9 @@ func (k *hostKeys) loadRevoked() error {
 // every port.
 func (t target) names() (first, second string) {
 	if t.hostKeyAlias != "" {
+		if oddAlias.MatchString(t.hostKeyAlias) {
+			return "alias.invalid:22", "" // the library would take it to pieces
+		}
 		return net.JoinHostPort(t.hostKeyAlias, "22"), ""
 	}
 	host := strings.ToLower(t.host)
@@ -144,6 +176,16 @@ func (t target) names() (first, second string) {
 		return net.JoinHostPort(host, "22"), ""
 	}
 	return net.JoinHostPort(host, t.port), net.JoinHostPort(host, "22")
+}
+
+var oddAlias = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+
+// stored returns the name as known_hosts has it, for one of names.
+func (t target) stored(addr string) string {
+	if t.hostKeyAlias != "" {
+		return t.hostKeyAlias
+	}
+	return knownhosts.Normalize(addr)
 }
 
 // algorithms returns the host key algorithms to ask for, those for which a
@@ -156,12 +198,14 @@ func (k *hostKeys) algorithms() []string {
 		if name == "" {
 			continue
 		}
-		for _, key := range k.db.HostKeys(name) {
-			if key.Cert {
-				known = append(known, certAlgorithms()...)
-			}
+		if len(k.signers.HostKeys(name)) > 0 {
+			known = append(known, certAlgorithms()...)
 		}
-		known = append(known, k.db.HostKeyAlgorithms(name)...)
+	}
+	for _, name := range []string{first, second} {
+		if name != "" {
+			known = append(known, k.hosts.HostKeyAlgorithms(name)...)
+		}
 	}
 	all := append(known, plainAlgorithms()...)
 	var algos []string
@@ -203,29 +247,24 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 	if where, ok := k.isRevoked(key); ok {
 		return k.errRevoked(plain, where)
 	}
-	first, second := k.t.names()
-	check := k.db.HostKeyCallback()
-	err := check(first, nowhere, key)
-	if err != nil && isCert {
+	if isCert {
+		err := lookUp(k.signers, k.t, key)
+		if err == nil {
+			return nil
+		}
 		// As OpenSSH does: a certificate that does not convince is a plain
 		// key, which may be known.
 		k.h.log.Warn("host certificate not accepted", "host", k.h.alias, "err", err)
-		err = check(first, nowhere, plain)
 	}
-	if knownhosts.IsHostUnknown(err) && second != "" && (check(second, nowhere, key) == nil || check(second, nowhere, plain) == nil) {
-		err = nil
-	}
+	err := lookUp(k.hosts, k.t, plain)
 	var mismatch *xknownhosts.KeyError
 	switch {
 	case err == nil:
 		return nil
 	case !errors.As(err, &mismatch):
 		return k.h.fail("host key", err, "")
-	}
-	want := k.withoutAuthorities(mismatch.Want)
-	switch {
-	case len(want) > 0:
-		return k.errChanged(plain, want)
+	case len(mismatch.Want) > 0:
+		return k.errChanged(plain, mismatch.Want)
 	case k.t.acceptNew:
 		k.remember(plain)
 		return nil
@@ -233,14 +272,16 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 	return k.errUnknown(plain)
 }
 
-// withoutAuthorities leaves the keys of hosts: an authority's is not one that
-// the host should have shown.
-func (k *hostKeys) withoutAuthorities(known []xknownhosts.KnownKey) []xknownhosts.KnownKey {
-	first, _ := k.t.names()
-	keys := k.db.HostKeys(first)
-	return slices.DeleteFunc(known, func(w xknownhosts.KnownKey) bool {
-		return slices.ContainsFunc(keys, func(key knownhosts.PublicKey) bool { return key.Cert && sameKey(key, w.Key) })
-	})
+// lookUp looks a key up under the target's name, and where it is not known
+// under the one without a port.
+func lookUp(db *knownhosts.HostKeyDB, t target, key ssh.PublicKey) error {
+	first, second := t.names()
+	err := db.HostKeyCallback()(first, nowhere, key)
+	_, isCert := key.(*ssh.Certificate)
+	if second != "" && (isCert && err != nil || knownhosts.IsHostUnknown(err)) && db.HostKeyCallback()(second, nowhere, key) == nil {
+		return nil
+	}
+	return err
 }
 
 // isRevoked looks a key up, and with a certificate the key it certifies and
@@ -256,7 +297,7 @@ func (k *hostKeys) isRevoked(key ssh.PublicKey) (where string, revoked bool) {
 			return k.t.revokedHostKeys, true
 		}
 		var r *xknownhosts.RevokedError
-		if err := k.db.HostKeyCallback()(first, nowhere, key); errors.As(err, &r) {
+		if err := k.hosts.HostKeyCallback()(first, nowhere, key); errors.As(err, &r) {
 			return k.where(r.Revoked), true
 		}
 	}
@@ -287,13 +328,13 @@ func (k *hostKeys) errChanged(key ssh.PublicKey, want []xknownhosts.KnownKey) er
 	}
 	first, _ := k.t.names()
 	mend := fmt.Sprintf("only if the host was installed anew: ssh-keygen -f %s -R %s",
-		shellquote.Quote(k.file(want[0])), shellquote.Quote(knownhosts.Normalize(first)))
+		shellquote.Quote(k.file(want[0])), shellquote.Quote(k.t.stored(first)))
 	return k.h.fail("host key", fmt.Errorf("%w: it is %s; known is %s", ErrHostKeyChanged, fingerprint(key), strings.Join(known, ", ")), mend)
 }
 
 func (k *hostKeys) errUnknown(key ssh.PublicKey) error {
 	first, _ := k.t.names()
-	err := fmt.Errorf("%w: %s for %s", ErrHostKeyUnknown, fingerprint(key), knownhosts.Normalize(first))
+	err := fmt.Errorf("%w: %s for %s", ErrHostKeyUnknown, fingerprint(key), k.t.stored(first))
 	return k.h.fail("host key", err, "if this is the host's fingerprint: "+k.mendUnknown(key))
 }
 

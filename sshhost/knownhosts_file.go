@@ -16,6 +16,9 @@ import (
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
 )
 
+// markerAuthority is what a line about an authority begins with.
+const markerAuthority = "@cert-authority "
+
 // ownLine returns a line of a known_hosts file as it is about the target, which
 // it then names without patterns, or "" where it is about others. An error is
 // a line that OpenSSH skips, too. sshd(8), SSH_KNOWN_HOSTS FILE FORMAT:
@@ -24,6 +27,7 @@ import (
 //	|1|F1E1KeoE…=|bRDBJHvR…= ecdsa-sha2-nistp256 AAAAE2Vj…
 //	@cert-authority *.example.com ssh-rsa AAAAB3Nz…
 func (t target) ownLine(line string) (string, error) {
+	line, _, _ = strings.Cut(line, "\x00") // as C has it
 	line = strings.TrimSpace(line)
 	if line == "" || line[0] == '#' {
 		return "", nil
@@ -44,8 +48,7 @@ func (t target) ownLine(line string) (string, error) {
 		if addr == "" {
 			continue
 		}
-		name := knownhosts.Normalize(addr)
-		about, err := matchHosts(fields[0], name)
+		about, err := matchHosts(fields[0], t.stored(addr))
 		if err != nil {
 			return "", err
 		}
@@ -55,7 +58,7 @@ func (t target) ownLine(line string) (string, error) {
 		if err := checkKnownKey(fields[1], fields[2]); err != nil {
 			return "", err
 		}
-		return marker + name + " " + fields[1] + " " + fields[2], nil
+		return marker + knownhosts.Normalize(addr) + " " + fields[1] + " " + fields[2], nil
 	}
 	return "", nil
 }
@@ -141,7 +144,7 @@ func (k *hostKeys) remember(key ssh.PublicKey) {
 		return
 	}
 	first, _ := k.t.names()
-	name := knownhosts.Normalize(first)
+	name := k.t.stored(first)
 	if k.t.hashKnownHosts {
 		name = xknownhosts.HashHostname(name)
 	}
