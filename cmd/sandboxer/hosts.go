@@ -59,13 +59,16 @@ func (a *app) chosenHosts(cmd *cobra.Command, flags hostsFlags) (names []string,
 		names = slices.Clone(a.settings.hosts.names)
 	}
 	a.settings.hosts.names = []string{localhost.Name} // what any error is about
-	data, err := a.readFile(flags.file)
+	data, err := a.readFile(flags.file, maxHostsFile+1)
 	if err != nil {
 		return nil, true, misused("--hosts-file: %v", err)
 	}
 	label := flags.file
 	if label == "-" {
 		label = "standard input"
+	}
+	if len(data) > maxHostsFile {
+		return nil, true, misused("--hosts-file: %s: larger than %d MiB", label, maxHostsFile>>20)
 	}
 	listed, err := parseHosts(label, string(data))
 	if err != nil {
@@ -75,11 +78,15 @@ func (a *app) chosenHosts(cmd *cobra.Command, flags hostsFlags) (names []string,
 	return a.eachOnce(names), true, a.settings.checkSSHConfig(names)
 }
 
+// maxHostsFile is more than any list of hosts, and less than a device.
+const maxHostsFile = 4 << 20
+
 // parseHosts reads a file of hosts: a name on each line, after # a comment.
+// Editors of some systems put a mark of their encoding in front.
 func parseHosts(label, text string) ([]string, error) {
 	var names []string
 	number := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		number++
 		name, _, _ := strings.Cut(line, "#")
 		if name = strings.TrimSpace(name); name == "" {

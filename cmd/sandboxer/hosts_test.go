@@ -16,6 +16,8 @@ func TestParseHosts(t *testing.T) {
 	}{
 		{"a\nb\n", []string{"a", "b"}, ""},
 		{"a", []string{"a"}, ""},
+		{"\ufeffa\r\nb\r\n", []string{"a", "b"}, ""},
+		{strings.Repeat("a", 1025), nil, `f:1: "` + strings.Repeat("a", 57) + `...": not the name of a host`},
 		{"# site\n\n \ta \r\n\tme@b:22 # theirs\n#c\n", []string{"a", "me@b:22"}, ""},
 		{"b\na\nb\n", []string{"b", "a", "b"}, ""},
 		{"", nil, "f names no host"},

@@ -23,7 +23,7 @@ func (a *app) schemaValidateCommand() *cobra.Command {
 			"with 1, and says where, if the document differs from it.",
 		Args: wants("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			data, err := a.readFile(args[0])
+			data, err := a.readFile(args[0], maxDocument)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func (a *app) schemaValidateCommand() *cobra.Command {
 // maxDocument is far above what any host has to tell.
 const maxDocument = 256 << 20
 
-func (a *app) readFile(name string) ([]byte, error) {
+func (a *app) readFile(name string, limit int64) ([]byte, error) {
 	in := a.in
 	if name != "-" {
 		f, err := os.Open(name)
@@ -53,7 +53,7 @@ func (a *app) readFile(name string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxDocument))
+	data, err := io.ReadAll(io.LimitReader(in, limit))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}

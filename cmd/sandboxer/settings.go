@@ -109,7 +109,7 @@ func (s *settings) checkSSHConfig(names []string) error {
 // oddHost reports names that no ssh client should ever be handed.
 func oddHost(name string) bool {
 	odd := func(r rune) bool { return r <= ' ' || unprintable(r) }
-	return strings.HasPrefix(name, "-") || strings.ContainsFunc(name, odd) || !utf8.ValidString(name)
+	return strings.HasPrefix(name, "-") || len(name) > 1024 || strings.ContainsFunc(name, odd) || !utf8.ValidString(name)
 }
 
 // A hostFlag is --host: what is given replaces the default, and what is given
