@@ -116,7 +116,7 @@ func writeConfig(b *testing.B, path string, server openssh.Endpoint, user, key s
 }
 
 // marker finds what sshhost wants to read before a command's own output.
-var marker = regexp.MustCompile(`echo ([A-Z2-7]{20,}) \$\$`)
+var marker = regexp.MustCompile(`echo ([A-Z2-7]{20,}) "?\$\$`)
 
 // silentServer starts a server that lets everybody in and says of every command
 // that it has run and printed nothing. It returns an ssh_config for it.
