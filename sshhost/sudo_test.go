@@ -1,6 +1,7 @@
 package sshhost_test
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -61,4 +62,16 @@ func TestSudoRefuses(t *testing.T) {
 		unreachable(t, open(t, tt.alias, l.SSHConfig, bySudo), "start", sshhost.ErrPrivilege, "sudo -n ended with exit status 1", tt.text)
 	}
 	unreachable(t, open(t, "lab-nologin", l.SSHConfig, bySudo), "start", sshhost.ErrShell)
+}
+
+// TestSudoThatCannotBeExecuted is no command that ended with 126.
+func TestSudoThatCannotBeExecuted(t *testing.T) {
+	lab.Require(t, "root", "sudo")
+	path, err := exec.LookPath("sudo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hide := []string{"unshare", "--mount", "sh", "-c", `mount --bind /dev/null "$0" && exec "$@"`, path}
+	srv := lab.SSHD(t, lab.SSHDOptions{Prefix: hide})
+	unreachable(t, open(t, "lab-admin", srv.SSHConfig, bySudo), "start", sshhost.ErrPrivilege, "sudo")
 }
