@@ -73,7 +73,8 @@ type destruction struct {
 	s      *Sandbox
 	rec    Record // what the host will hold
 
-	act, why string // for the audit log
+	act, why   string // for the audit log
+	approvedBy string
 }
 
 // run proves as much as can be proven from here and lets the host do the
@@ -211,7 +212,7 @@ func (d *destruction) auditHead() ([]byte, error) {
 	sum := sha256.Sum256(append(append([]byte{}, d.s.Evidence.Metadata...), d.s.Evidence.Registry...))
 	return auditLine{
 		Act: d.act, SandboxID: d.s.SandboxID, Profile: d.rec.Profile, Engine: d.rec.Engine,
-		User: deref(d.before.Snapshot.Identity.User), Controller: d.b.controller(), Why: d.why,
+		User: deref(d.before.Snapshot.Identity.User), Controller: d.b.controller(), ApprovedBy: d.approvedBy, Why: d.why,
 		Evidence: "sha256:" + hex.EncodeToString(sum[:]),
 	}.head()
 }
@@ -226,6 +227,7 @@ type auditLine struct {
 	Engine     Engine `json:"engine,omitempty"`
 	User       string `json:"user"`
 	Controller string `json:"controller"`
+	ApprovedBy string `json:"approved_by,omitempty"` // who approved the plan
 	Why        string `json:"why"`
 	Evidence   string `json:"evidence"`
 }

@@ -30,7 +30,11 @@ func (b *Sandboxer) NewStaleDocument(host Host, obs Observation, report StaleRep
 // NewReapPlanDocument wraps what PlanReap made of obs.
 func (b *Sandboxer) NewReapPlanDocument(host Host, obs Observation, plan ReapPlan) (ReapPlanDocument, error) {
 	h, err := b.documentHeader(host, KindReapPlan, obs)
-	return ReapPlanDocument{Header: h, ReapPlan: plan}, err
+	if err != nil {
+		return ReapPlanDocument{}, err
+	}
+	digest, err := plan.digest()
+	return ReapPlanDocument{Header: h, ReapPlan: plan, Digest: digest}, err
 }
 
 // NewReapResultDocument wraps what became of a plan that was made of obs.

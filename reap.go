@@ -55,7 +55,7 @@ func (r *reaping) run(ctx context.Context) error {
 	if err := r.b.canChange(); err != nil {
 		return err
 	}
-	if err := r.plan.Guard(); err != nil {
+	if err := errors.Join(r.plan.Approval.check(), r.plan.Guard()); err != nil {
 		return err
 	}
 	r.emit(PhaseObserve, "", "reading the host")
@@ -92,6 +92,9 @@ func (r *reaping) mayReap() error {
 	}
 	if root := r.before.Inventory.Root; r.plan.Root != root {
 		return refuse("another_root", "the plan is for %s, and this is %s", r.plan.Root, root)
+	}
+	if err := r.plan.expired(r.before.Snapshot.ObservedAt); err != nil {
+		return err
 	}
 	if err := r.rootTrusted(); err != nil {
 		return err
@@ -188,7 +191,7 @@ func (r *reaping) item(c ReapCandidate) (onhost.Item, error) {
 	}
 	d := &destruction{
 		b: r.b, host: r.host, before: r.before, looked: r.looked, s: r.before.Inventory.Find(ID(c.Ref)),
-		act: "reap", why: string(c.Class) + ": " + c.Detail,
+		act: "reap", why: string(c.Class) + ": " + c.Detail, approvedBy: r.plan.approver(),
 	}
 	teardown, err := d.mayGo()
 	if err != nil {
@@ -211,7 +214,8 @@ func (r *reaping) unclaimed(c ReapCandidate) (onhost.Item, error) {
 	}
 	head, err := auditLine{
 		Act: "reap", Path: dir.Path, User: deref(r.before.Snapshot.Identity.User),
-		Controller: r.b.controller(), Why: string(Unclaimed) + ": asked for with include_unclaimed", Evidence: c.Evidence,
+		Controller: r.b.controller(), ApprovedBy: r.plan.approver(),
+		Why: string(Unclaimed) + ": asked for with include_unclaimed", Evidence: c.Evidence,
 	}.head()
 	return onhost.Item{ID: c.Ref, Unclaimed: true, Device: dir.Device, Inode: dir.Inode, Audit: head}, err
 }

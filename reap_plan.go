@@ -16,19 +16,31 @@ const (
 	MaxReapShare = 5  // removals that need none though they are more than half of all sandboxes
 )
 
+// DefaultPlanTTL is how long a plan may be carried out, where its maker says
+// nothing else.
+const DefaultPlanTTL = 24 * time.Hour
+
 // A ReapPlan is what a reap would remove, and what it would leave and why.
-// PlanReap makes one; only Max is for the caller to set. It can be shown,
-// stored, and carried out later: what has changed by then is skipped.
+// PlanReap makes one; Max, ExpiresAt and Approval are for the caller to set. It
+// can be shown, stored ([Sandboxer.NewReapPlanDocument], [ReadReapPlan]), and
+// carried out later: what has changed by then is skipped.
 type ReapPlan struct {
 	Root           string          `json:"root"`            // where the sandboxes live on the host
 	MachineID      *string         `json:"machine_id"`      // the only machine it may be carried out on; null: it could not be read
 	Policy         AppliedPolicy   `json:"policy"`          // what was asked for
 	EvaluatedAt    *time.Time      `json:"evaluated_at"`    // host clock that ages were taken from
+	ExpiresAt      *time.Time      `json:"expires_at"`      // host clock after which it is not carried out any more; null: it is good for no later look
 	Complete       bool            `json:"complete"`        // every source of the inventory answered in full
 	SandboxesCount int64           `json:"sandboxes_count"` // the user's sandboxes under root, canaries not counted
 	Max            int64           `json:"max"`             // removals allowed beyond the guards; 0: none
+	Approval       *Approval       `json:"approval"`        // null: nobody has read it, so the guards hold
 	Candidates     []ReapCandidate `json:"candidates"`      // what goes, by ref
 	Kept           []StaleSandbox  `json:"kept"`            // what is no live sandbox and stays; blocked_by says why
+}
+
+// An Approval says that a person has read a plan and wants just that.
+type Approval struct {
+	By string `json:"by"` // who, for the audit log; empty: it was not said
 }
 
 // A ReapCandidate is one thing that a plan removes.
@@ -52,6 +64,9 @@ func PlanReap(obs Observation, stale StaleReport) ReapPlan {
 		Root: obs.Inventory.Root, MachineID: obs.Snapshot.Identity.MachineID,
 		Policy: stale.Policy, EvaluatedAt: stale.EvaluatedAt, Complete: stale.Complete,
 		Candidates: candidates(obs, stale), Kept: []StaleSandbox{},
+	}
+	if plan.EvaluatedAt != nil {
+		plan.ExpiresAt = new(plan.EvaluatedAt.Add(DefaultPlanTTL))
 	}
 	f := staleFinder{obs: obs}
 	for _, s := range obs.Inventory.Sandboxes {
@@ -151,8 +166,11 @@ func (p ReapPlan) Without(refs ...ID) ReapPlan {
 // Guard returns a *RefusedError if the plan removes more than anybody is likely
 // to mean and Max does not allow that: over MaxReap things, or over
 // MaxReapShare that are more than half of all sandboxes. Canaries are not
-// counted.
+// counted. A plan that was approved is what somebody means.
 func (p ReapPlan) Guard() error {
+	if p.Approval != nil {
+		return nil
+	}
 	n := int64(0)
 	for _, c := range p.Candidates {
 		if !isCanary(c.Profile) {

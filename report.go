@@ -211,6 +211,7 @@ type StaleReportList struct {
 type ReapPlanDocument struct {
 	Header
 	ReapPlan
+	Digest string `json:"digest"` // of the plan, so that one which was stored is known not to be edited
 }
 
 // A ReapResultDocument is a ReapResult printed by itself.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/localhost"
 )
 
 // The samples tell one story: a canary is created on a host with docker, and
@@ -253,6 +254,16 @@ func samplePlan() sandboxer.ReapPlan {
 	return plan
 }
 
+// samplePlanDocument is one that can be read back.
+func samplePlanDocument() sandboxer.ReapPlanDocument {
+	doc, err := new(sandboxer.Sandboxer).NewReapPlanDocument(localhost.Host{}, sandboxer.Observation{}, samplePlan())
+	if err != nil {
+		panic(err)
+	}
+	doc.Header = sampleHeader(sandboxer.KindReapPlan, "811a2b3c4d5e6f70")
+	return doc
+}
+
 func sampleReaped() sandboxer.ReapResult {
 	plan := samplePlan()
 	return sandboxer.ReapResult{
@@ -316,7 +327,7 @@ func samples() []sandboxer.Document {
 			{Check: "engine.docker", Verdict: sandboxer.Pass, Message: "docker 20.10.24 answers"},
 			{Check: "tool.flock", Verdict: sandboxer.Fail, Message: "flock is missing", Mend: new("apt install util-linux")},
 		}},
-		sandboxer.ReapPlanDocument{Header: sampleHeader(sandboxer.KindReapPlan, "811a2b3c4d5e6f70"), ReapPlan: samplePlan()},
+		samplePlanDocument(),
 		sandboxer.ReapResultDocument{Header: sampleHeader(sandboxer.KindReapResult, "921a2b3c4d5e6f70"), ReapResult: sampleReaped()},
 		sandboxer.ErrorDocument{Header: sampleHeader(sandboxer.KindError, "70811a2b3c4d5e6f"), Error: failed},
 	}
