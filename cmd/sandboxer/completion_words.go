@@ -39,6 +39,7 @@ func (a *app) registerCompletion(root *cobra.Command) {
 		"output":        cobra.FixedCompletions([]string{"json", "text"}, cobra.ShellCompDirectiveNoFileComp),
 		"ssh-config":    completeFile,
 		"hosts-file":    completeFile,
+		"plan":          completeFile,
 		"canary-binary": completeFile,
 	}
 	eachCommand(root, func(cmd *cobra.Command) {

@@ -13,13 +13,15 @@ import (
 )
 
 func (a *app) reapStaleCommand() *cobra.Command {
-	f := &reapFlags{olderThan: ageFlag(sandboxer.DefaultOlderThan)}
+	f := &reapFlags{olderThan: ageFlag(sandboxer.DefaultOlderThan), planTTL: waitFlag(sandboxer.DefaultPlanTTL)}
 	cmd := &cobra.Command{
 		Use:   "reap-stale",
 		Short: "remove what was left behind on a host",
 		Example: "  sandboxer reap-stale                                      # what would go; nothing is removed\n" +
 			"  sandboxer --host coulombcore reap-stale --apply --older-than 48\n" +
-			"  sandboxer reap-stale --apply --except nightly",
+			"  sandboxer reap-stale --apply --except nightly\n" +
+			"  sandboxer reap-stale --dry-run --plan plan.json           # to be read by somebody, and then\n" +
+			"  sandboxer reap-stale --apply --plan plan.json --approved-by ann",
 		Long: "Reap-stale lists what inspect stale lists, sorted into what would go and what\n" +
 			"would stay, and why. It removes nothing unless --apply is given; then it removes\n" +
 			"just what it lists, one after the other, each proven under its lock to be what it\n" +
@@ -27,6 +29,10 @@ func (a *app) reapStaleCommand() *cobra.Command {
 			"first.\n\n" +
 			"Nothing goes that is younger than 15 minutes, no orphan and no unclaimed directory\n" +
 			"younger than an hour, and never what is corrupt, another machine's, or not known.\n" +
+			"With --plan what would go is written to a file, too. Somebody may read it, and\n" +
+			"with --apply just that is removed, without a question and without --max: each\n" +
+			"thing only if it is still as it was. A plan is for one machine, is refused if\n" +
+			"it was edited (--except leaves things out of one), and is good for a day.\n\n" +
 			"The document is a ReapPlan, with --apply a ReapResult.",
 		Args: wants(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +55,10 @@ type reapFlags struct {
 	except    []string
 	max       int64
 
+	plan       string // a file
+	planTTL    *durationFlag
+	approvedBy string
+
 	policy sandboxer.StalePolicy
 	kept   []sandboxer.ID
 }
@@ -62,6 +72,9 @@ func (f *reapFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.unclaimed, "include-unclaimed", false, "remove directories without sandboxer's records too")
 	flags.BoolVar(&f.young, "allow-young", false, "remove what is younger than the floors too")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+	flags.StringVar(&f.plan, "plan", "", "write what would go to `FILE`; with --apply, remove what that says and nothing else")
+	flags.Var(f.planTTL, "plan-ttl", "how long the plan in the file is good")
+	flags.StringVar(&f.approvedBy, "approved-by", "", "`NAME` of who approved the plan, for the audit log")
 }
 
 // check makes a policy of the flags.
@@ -71,6 +84,9 @@ func (f *reapFlags) check(flags *pflag.FlagSet) error {
 	}
 	if f.max < 0 {
 		return misused("--max %d: want a number of removals", f.max)
+	}
+	if err := f.checkPlan(flags); err != nil {
+		return err
 	}
 	f.policy = sandboxer.StalePolicy{IncludeUnclaimed: f.unclaimed, AllowYoung: f.young}
 	if flags.Changed("older-than") {
@@ -86,6 +102,10 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 	if f.apply {
 		limit = actLimit
 	}
+	stored, err := f.readPlan()
+	if err != nil {
+		return err
+	}
 	ctx, s, err := a.open(ctx, limit)
 	if err != nil {
 		return err
@@ -95,8 +115,14 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 	if err != nil {
 		return err
 	}
+	if stored != nil {
+		return a.reapPlanned(ctx, s, obs, stored, f)
+	}
 	plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, f.policy)).Without(f.kept...)
 	plan.Max = f.max
+	if plan.EvaluatedAt != nil {
+		plan.ExpiresAt = new(plan.EvaluatedAt.Add(f.planTTL.value))
+	}
 	doc, err := s.box.NewReapPlanDocument(s.host, obs, plan)
 	if err != nil {
 		return err
@@ -111,6 +137,9 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 		a.err.printf("sandboxer: --except %s: nothing on %s has that id or name", ref, s.host.Name())
 	}
 	if !f.apply {
+		if err := a.storePlan(doc, f); err != nil {
+			return err
+		}
 		return a.answer(doc, func(p *page) { planText(p, doc, a.applyCommand(doc, f)) })
 	}
 	if err := plan.Guard(); err != nil {

@@ -50,6 +50,10 @@ func (a *app) applyCommand(doc sandboxer.ReapPlanDocument, f *reapFlags) string 
 	add("--root", a.settings.root)
 	add("--ssh-config", a.settings.sshConfig)
 	words = append(words, "reap-stale", "--apply")
+	if f.plan != "" {
+		add("--plan", f.plan)
+		return strings.Join(words, " ")
+	}
 	if age := f.policy.OlderThan; age != 0 && age%time.Hour == 0 {
 		add("--older-than", f.olderThan.String())
 	} else if age != 0 {
