@@ -39,6 +39,8 @@ func needs() []need {
 		{"ps", "procps"},
 		{"git", "git"},
 		{"curl", "curl"},
+		{"openssl", "openssl"},
+		{"shasum", "perl"},
 		{"shellcheck", "shellcheck"},
 		{"man", "man-db"},
 		{"zsh", "zsh"},

@@ -112,7 +112,7 @@ func TestWriteSignal(t *testing.T) {
 
 // Any program that can digest will do, and none is an error.
 func TestDigesters(t *testing.T) {
-	lab.Require(t, "dash")
+	lab.Require(t, "dash", "openssl", "shasum")
 	tools := []string{"cat", "chmod", "mv", "rm", "wc"}
 	for _, tt := range []struct{ digester, code string }{
 		{"sha256sum", ""}, {"openssl", ""}, {"shasum", ""}, {"cat", "no_sha256sum"},

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,13 +23,15 @@ import (
 //	sudo        a lab where lab-sudo may run the engines by sudo -n
 //	root        the test itself runs as root
 //	netns       root, and a lab where network namespaces can be made
+//	ipv6        the address ::1
+//	proc        /proc, as Linux has it
 //
 // The others are commands of that name.
 func Parts() []string {
 	return []string{
 		"sshd", "dockerd", "docker-cli", "compose-v2", "compose-v1", "podman", "rootless",
 		"podman-compose", "sudo", "root", "netns", "ssh", "git", "curl", "shellcheck", "man",
-		"dash", "bash", "zsh", "fish", "tcsh", "mksh", "busybox",
+		"dash", "bash", "zsh", "fish", "tcsh", "mksh", "busybox", "openssl", "shasum", "ipv6", "proc",
 	}
 }
 
@@ -74,6 +77,15 @@ func Find(part string) error {
 			return err
 		}
 		return findInLab(part)
+	case "ipv6":
+		listener, err := net.Listen("tcp6", "[::1]:0")
+		if err == nil {
+			listener.Close()
+		}
+		return err
+	case "proc":
+		_, err := os.Stat("/proc/self/fd")
+		return err
 	case "docker-cli":
 		return findCommand("docker")
 	case "pssh":
