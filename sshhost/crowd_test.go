@@ -53,24 +53,11 @@ func TestCrowd(t *testing.T) {
 // What is not a greeting is no reason not to come again.
 func TestTurnedAwayWithAWord(t *testing.T) {
 	l := lab.Open(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	t.Cleanup(all.Wait)
-	t.Cleanup(func() { listener.Close() })
-	all.Go(func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(c, "Exceeded MaxStartups\r\n")
-			c.Close()
-		}
+	addr, _ := answer(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		io.WriteString(c, "Exceeded MaxStartups\r\n")
+		c.Close()
 	})
-	h := open(t, "lab-dash", l.Via(t, listener.Addr().String()), func(c *sshhost.Config) { c.Timeout = 2 * time.Second })
+	h := open(t, "lab-dash", l.Via(t, addr), func(c *sshhost.Config) { c.Timeout = 2 * time.Second })
 	unreachable(t, h, "dial", nil)
 	if n := h.Stats().Dials; n < 2 {
 		t.Errorf("got %d dials, want it tried again", n)

@@ -42,28 +42,17 @@ func TestServerThatIsNone(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := runtime.NumGoroutine()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer listener.Close()
-			go func() {
-				for {
-					c, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					tt.says(c)
-					c.Close()
-				}
-			}()
-			h := open(t, "lab-bash", l.Via(t, listener.Addr().String()), func(c *sshhost.Config) { c.Timeout = 2 * time.Second })
+			addr, stop := answer(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+				tt.says(c)
+				c.Close()
+			})
+			h := open(t, "lab-bash", l.Via(t, addr), func(c *sshhost.Config) { c.Timeout = 2 * time.Second })
 			unreachable(t, h, "dial", nil)
 			if n := h.Stats().Dials; n != 1 && strings.HasPrefix(tt.name, "a banner") {
 				t.Errorf("got %d dials, want 1: the server has greeted", n)
 			}
 			h.Close()
-			listener.Close()
+			stop()
 			allEnd(t, before)
 		})
 	}

@@ -17,6 +17,32 @@ import (
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
+// answer has serve answer each connection, side by side, until the test ends or
+// stop is called, and returns the address.
+func answer(t *testing.T, network, at string, serve func(net.Conn)) (addr string, stop func()) {
+	t.Helper()
+	listener, err := net.Listen(network, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { serve(c) })
+		}
+	})
+	stop = func() {
+		listener.Close()
+		all.Wait()
+	}
+	t.Cleanup(stop)
+	return listener.Addr().String(), stop
+}
+
 // openHouse starts a server in this process that lets in everybody without a
 // proof, as some private networks' do, and runs what it is asked for. It is no
 // sshd: it is there for what none of them can be made to do here, and where a
@@ -35,23 +61,7 @@ func openHouse(t *testing.T) (cfg string) {
 	}
 	config := &ssh.ServerConfig{NoClientAuth: true}
 	config.AddHostKey(key)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	t.Cleanup(all.Wait)
-	t.Cleanup(func() { listener.Close() })
-	all.Go(func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { serveConn(c, config) })
-		}
-	})
-	addr := listener.Addr().String()
+	addr, _ := answer(t, "tcp", "127.0.0.1:0", func(c net.Conn) { serveConn(c, config) })
 	host, port, _ := net.SplitHostPort(addr)
 	dir := t.TempDir()
 	known, cfg := filepath.Join(dir, "known_hosts"), filepath.Join(dir, "ssh_config")

@@ -39,20 +39,7 @@ func TestKeyThatCannotSign(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(t.TempDir(), "s")
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go agent.ServeAgent(unwilling{keyring}, c)
-		}
-	}()
+	answer(t, "unix", socket, func(c net.Conn) { agent.ServeAgent(unwilling{keyring}, c) })
 	wrong := func(c *sshhost.Config) {
 		c.Passphrase = func(context.Context, string) ([]byte, error) { return []byte("wrong"), nil }
 	}
