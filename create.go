@@ -235,25 +235,32 @@ func (c *creation) start(ctx context.Context) error {
 // record says on the host that the sandbox is ready.
 func (c *creation) record(ctx context.Context) error {
 	c.rec.State, c.rec.Op, c.rec.UpdatedAt = StateReady, nil, c.hostNow()
-	if err := c.store(ctx, nil); err != nil {
+	if err := c.store(ctx, "ready"); err != nil {
 		return err
 	}
 	c.status.describe(&c.rec)
 	return nil
 }
 
-// store renews the record on the host; with a report it stores that.
-func (c *creation) store(ctx context.Context, report []byte) error {
-	id := string(c.rec.SandboxID)
-	if report != nil {
-		_, err := c.b.runScript(ctx, c.host, "store report", c.op.Store(id, c.stored, nil, bytes.NewReader(report)))
-		return err
-	}
+// store renews the record on the host, and notes in the audit log how the
+// create went.
+func (c *creation) store(ctx context.Context, result string) error {
 	record, err := c.rec.Encode()
 	if err != nil {
 		return err
 	}
-	if _, err = c.b.runScript(ctx, c.host, "store record", c.op.Store(id, c.stored, record, nil)); err == nil {
+	line := auditLine{
+		Act: "create", OpID: c.op.ID, SandboxID: c.rec.SandboxID, Profile: c.rec.Profile, Engine: c.rec.Engine,
+		User: c.rec.Owner.User, Controller: c.rec.Owner.Controller, Why: "asked for", Evidence: digestOf(record),
+	}
+	head, err := line.head()
+	if err != nil {
+		return err
+	}
+	_, err = c.b.runScript(ctx, c.host, "store record", c.op.Store(onhost.Renewal{
+		ID: string(c.rec.SandboxID), Metadata: c.stored, Registry: c.stored, Record: record, Audit: head, Result: result,
+	}))
+	if err == nil {
 		c.stored = record
 	}
 	return err
@@ -283,7 +290,10 @@ func (c *creation) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.store(ctx, data)
+	_, err = c.b.runScript(ctx, c.host, "store report", c.op.Store(onhost.Renewal{
+		ID: string(c.rec.SandboxID), Metadata: c.stored, Registry: c.stored, Report: bytes.NewReader(data),
+	}))
+	return err
 }
 
 // fail ends a create that did not succeed in phase: it takes down what there
@@ -329,7 +339,7 @@ func (c *creation) undo(ctx context.Context) []string {
 func (c *creation) keep(ctx context.Context, phase Phase) []string {
 	c.rec.State, c.rec.Phase, c.rec.Op, c.rec.UpdatedAt = StateFailed, phase, nil, c.hostNow()
 	left := fmt.Sprintf("sandbox %s, kept as asked", c.rec.SandboxID)
-	if err := c.store(ctx, nil); err != nil {
+	if err := c.store(ctx, "failed"); err != nil {
 		left = fmt.Sprintf("sandbox %s, kept as asked, its record not up to date (%v)", c.rec.SandboxID, err)
 	}
 	c.status.describe(&c.rec)

@@ -2,9 +2,6 @@ package sandboxer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -123,6 +120,11 @@ func (d *destruction) mayGo() (Script, error) {
 	switch {
 	case dir.Present && !dir.IsDir:
 		return "", &RefusedError{Doing: doing, Reasons: []Reason{{"not_dir", d.s.Dir + " is not a directory"}}}
+	case d.act == "destroy" && d.rec.Hold.holds(d.before.Snapshot.ObservedAt):
+		return "", &RefusedError{
+			Doing: doing, Reasons: []Reason{{BlockHeld, d.rec.Hold.words()}},
+			Hint: "sandboxer release " + string(d.s.SandboxID),
+		}
 	case d.rec.isAnother(dir, d.before.Snapshot):
 		return "", &RefusedError{
 			Doing: doing, Reasons: []Reason{{BlockDirChanged, d.s.Dir + " is not the directory that was made for it"}},
@@ -190,7 +192,7 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 	if err != nil {
 		return onhost.Item{}, err
 	}
-	head, err := d.auditHead()
+	head, err := d.auditHead(op.ID)
 	if err != nil {
 		return onhost.Item{}, err
 	}
@@ -208,34 +210,12 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 }
 
 // auditHead is the audit line of this removal.
-func (d *destruction) auditHead() ([]byte, error) {
-	sum := sha256.Sum256(append(append([]byte{}, d.s.Evidence.Metadata...), d.s.Evidence.Registry...))
+func (d *destruction) auditHead(opID string) ([]byte, error) {
 	return auditLine{
-		Act: d.act, SandboxID: d.s.SandboxID, Profile: d.rec.Profile, Engine: d.rec.Engine,
+		Act: d.act, OpID: opID, SandboxID: d.s.SandboxID, Profile: d.rec.Profile, Engine: d.rec.Engine,
 		User: deref(d.before.Snapshot.Identity.User), Controller: d.b.controller(), ApprovedBy: d.approvedBy, Why: d.why,
-		Evidence: "sha256:" + hex.EncodeToString(sum[:]),
+		Evidence: digestOf(d.s.Evidence.Metadata, d.s.Evidence.Registry),
 	}.head()
-}
-
-// An auditLine is what is known of a removal before it. The host adds when it
-// was, and the result.
-type auditLine struct {
-	Act        string `json:"act"` // destroy, reap
-	SandboxID  ID     `json:"sandbox_id,omitempty"`
-	Path       string `json:"path,omitempty"` // of a directory that is no sandbox's
-	Profile    string `json:"profile,omitempty"`
-	Engine     Engine `json:"engine,omitempty"`
-	User       string `json:"user"`
-	Controller string `json:"controller"`
-	ApprovedBy string `json:"approved_by,omitempty"` // who approved the plan
-	Why        string `json:"why"`
-	Evidence   string `json:"evidence"`
-}
-
-// head is the line without its last brace.
-func (l auditLine) head() ([]byte, error) {
-	line, err := json.Marshal(l)
-	return line[:max(0, len(line)-1)], err
 }
 
 // auditRefusal notes on the host that a guard here said no, and why. What the
@@ -245,7 +225,7 @@ func (d *destruction) auditRefusal(ctx context.Context, op onhost.Op, err error)
 	if !errors.As(err, &refused) || len(refused.Reasons) == 0 {
 		return
 	}
-	head, err := d.auditHead()
+	head, err := d.auditHead(op.ID)
 	if err == nil {
 		_, err = d.b.runScript(ctx, d.host, "audit", op.Audit(head, refused.Reasons[0].Code))
 	}

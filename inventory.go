@@ -123,8 +123,9 @@ type Sandbox struct {
 	Owner        *Owner      `json:"owner"`
 	CreatedAt    *time.Time  `json:"created_at"`     // host clock
 	ExpiresAt    *time.Time  `json:"expires_at"`     // null: no TTL
-	LastActiveAt *time.Time  `json:"last_active_at"` // latest of creation, last operation, newest container start or finish
+	LastActiveAt *time.Time  `json:"last_active_at"` // latest of creation, last operation or touch, newest container start or finish
 	Operation    *Operation  `json:"operation"`      // under way, or interrupted
+	Hold         *Hold       `json:"hold"`           // keeps it from being removed, if its time is not over; null: nothing does
 	Locked       *bool       `json:"locked"`         // an operation holds it now
 	Dir          string      `json:"dir"`            // absolute path of its directory
 	DirPresent   *bool       `json:"dir_present"`    // that directory is there

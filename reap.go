@@ -193,14 +193,14 @@ func (r *reaping) item(c ReapCandidate) (onhost.Item, error) {
 		b: r.b, host: r.host, before: r.before, looked: r.looked, s: r.before.Inventory.Find(ID(c.Ref)),
 		act: "reap", why: string(c.Class) + ": " + c.Detail, approvedBy: r.plan.approver(),
 	}
-	teardown, err := d.mayGo()
-	if err != nil {
-		head, _ := d.auditHead() // without one it is not noted
-		return onhost.Item{ID: c.Ref, Audit: head}, err
-	}
 	op, err := r.b.newOp()
 	if err != nil {
 		return onhost.Item{}, err
+	}
+	teardown, err := d.mayGo()
+	if err != nil {
+		head, _ := d.auditHead(op.ID) // without one it is not noted
+		return onhost.Item{ID: c.Ref, Audit: head}, err
 	}
 	return d.item(op, teardown)
 }
@@ -212,8 +212,12 @@ func (r *reaping) unclaimed(c ReapCandidate) (onhost.Item, error) {
 	if dir.Inode == 0 {
 		return onhost.Item{}, &RefusedError{Doing: "reap " + c.Ref, Reasons: []Reason{{"no_inode", "nobody knows which directory was seen"}}}
 	}
+	op, err := r.b.newOp()
+	if err != nil {
+		return onhost.Item{}, err
+	}
 	head, err := auditLine{
-		Act: "reap", Path: dir.Path, User: deref(r.before.Snapshot.Identity.User),
+		Act: "reap", OpID: op.ID, Path: dir.Path, User: deref(r.before.Snapshot.Identity.User),
 		Controller: r.b.controller(), ApprovedBy: r.plan.approver(),
 		Why: string(Unclaimed) + ": asked for with include_unclaimed", Evidence: c.Evidence,
 	}.head()

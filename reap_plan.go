@@ -139,8 +139,7 @@ func (d Directory) evidence() string {
 	if d.LastChange != nil {
 		change = d.LastChange.UnixNano()
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s %d %d %d", d.Name, d.Kind, d.Device, d.Inode, change))
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return digestOf(fmt.Appendf(nil, "%q %s %d %d %d", d.Name, d.Kind, d.Device, d.Inode, change))
 }
 
 // Without returns the plan with the things of these ids or names kept. What is

@@ -1,8 +1,6 @@
 package sandboxer
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,8 +51,7 @@ func ReadReapPlan(r io.Reader) (ReapPlanDocument, error) {
 // digest is of all that a plan says, as it is encoded.
 func (p ReapPlan) digest() (string, error) {
 	text, err := json.Marshal(p)
-	sum := sha256.Sum256(text)
-	return "sha256:" + hex.EncodeToString(sum[:]), err
+	return digestOf(text), err
 }
 
 // expired refuses a plan that is older than its maker wanted.

@@ -74,6 +74,7 @@ type Record struct {
 	Phase         Phase             `json:"phase,omitempty"` // of a failure
 	UpdatedAt     time.Time         `json:"updated_at"`      // end of the last operation's last step, host clock
 	Op            *Operation        `json:"op,omitempty"`
+	Hold          *Hold             `json:"hold,omitempty"`
 	Resources     []RecordedRef     `json:"resources,omitempty"`
 	Ports         []Port            `json:"ports,omitempty"`
 }
@@ -82,7 +83,7 @@ type Record struct {
 // passed while nobody holds the sandbox's lock was interrupted.
 type Operation struct {
 	OpID     string    `json:"op_id"`    // names it in the audit log and in the trash
-	Kind     string    `json:"kind"`     // create, destroy
+	Kind     string    `json:"kind"`     // create, destroy, restore
 	Deadline time.Time `json:"deadline"` // when it has ended or died, host clock
 }
 
@@ -91,6 +92,35 @@ type Owner struct {
 	User       string `json:"user"`       // on the host
 	UID        int64  `json:"uid"`        // on the host
 	Controller string `json:"controller"` // user@host that ran sandboxer
+}
+
+// A Hold keeps a sandbox from being removed, whatever its age.
+type Hold struct {
+	Until  *time.Time `json:"until"`  // host clock; null: until it is released
+	Reason string     `json:"reason"` // for a person; at most MaxHoldReason bytes
+	By     string     `json:"by"`     // who asked for it, as Owner.Controller
+	At     time.Time  `json:"at"`     // when, host clock
+}
+
+// MaxHoldReason bounds Hold.Reason in bytes.
+const MaxHoldReason = 200
+
+// holds reports whether the hold is good at that time; one is, if nobody knows
+// the time.
+func (h *Hold) holds(now *time.Time) bool {
+	return h != nil && (h.Until == nil || now == nil || now.Before(*h.Until))
+}
+
+// words is the hold for a person.
+func (h *Hold) words() string {
+	s := h.By + " holds it"
+	if h.Until != nil {
+		s += " until " + h.Until.UTC().Format(time.RFC3339)
+	}
+	if h.Reason != "" {
+		s += ": " + h.Reason
+	}
+	return s
 }
 
 // A RecordedRef is an engine resource by what identifies it.

@@ -26,6 +26,7 @@ const (
 	KindDoctorReport        Kind = "DoctorReport"
 	KindReapPlan            Kind = "ReapPlan"
 	KindReapResult          Kind = "ReapResult"
+	KindAuditLog            Kind = "AuditLog"
 	KindError               Kind = "Error"
 )
 
@@ -57,6 +58,8 @@ func (k Kind) SchemaFile() string {
 		return "reap-plan.v1.schema.json"
 	case KindReapResult:
 		return "reap-result.v1.schema.json"
+	case KindAuditLog:
+		return "audit-log.v1.schema.json"
 	case KindError:
 		return "error.v1.schema.json"
 	}
@@ -113,6 +116,7 @@ type SandboxStatus struct {
 	Ports      []Port              `json:"ports"`      // what the host publishes of it
 	CreatedAt  *time.Time          `json:"created_at"` // host clock
 	ExpiresAt  *time.Time          `json:"expires_at"` // host clock; null: no TTL
+	Hold       *Hold               `json:"hold"`       // keeps it from being removed until its time is over; null: nothing does
 	Telemetry  IntrospectionReport `json:"telemetry"`
 	Conditions []Condition         `json:"conditions"` // facts that a program may wait for
 	Export     []ExportOutcome     `json:"export"`     // null but on stdout
@@ -212,6 +216,12 @@ type ReapPlanDocument struct {
 	Header
 	ReapPlan
 	Digest string `json:"digest"` // of the plan, so that one which was stored is known not to be edited
+}
+
+// An AuditDocument is an AuditLog printed by itself.
+type AuditDocument struct {
+	Header
+	AuditLog
 }
 
 // A ReapResultDocument is a ReapResult printed by itself.

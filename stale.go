@@ -164,6 +164,9 @@ func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
 	case s.Evidence.Record.isAnother(dir, f.obs.Snapshot):
 		row.BlockedBy = append(row.BlockedBy, BlockDirChanged)
 	}
+	if s.Hold.holds(f.now) {
+		row.BlockedBy = append(row.BlockedBy, BlockHeld)
+	}
 	row.BlockedBy = append(row.BlockedBy, f.floors(class, age)...)
 	return row, true
 }

@@ -22,6 +22,7 @@ const (
 	BlockExcepted      = "excepted"           // left out by whoever made the plan
 	BlockDirChanged    = "dir_changed"        // not the directory that was made for it
 	BlockInUse         = "in_use"             // a compose project was started from it
+	BlockHeld          = "held"               // somebody holds it: see Hold
 )
 
 // blockWords are the codes for a person.
@@ -41,6 +42,7 @@ var blockWords = map[string]string{
 	BlockExcepted:      "it was left out",
 	BlockDirChanged:    "its directory is not the one that was made for it",
 	BlockInUse:         "a compose project was started from it",
+	BlockHeld:          "somebody holds it",
 }
 
 // BlockReasons returns codes of StaleSandbox.BlockedBy in words; a code that it

@@ -137,7 +137,7 @@ func (b *Sandboxer) statusOf(host Host, obs Observation, s *Sandbox) (SandboxSta
 // describe copies what a record says into the status.
 func (s *SandboxStatus) describe(rec *Record) {
 	s.SandboxID, s.State, s.Profile, s.Engine = rec.SandboxID, rec.State, rec.Profile, &rec.Engine
-	s.CreatedAt, s.ExpiresAt = &rec.CreatedAt, rec.ExpiresAt
+	s.CreatedAt, s.ExpiresAt, s.Hold = &rec.CreatedAt, rec.ExpiresAt, rec.Hold
 	if s.Ports = append([]Port{}, rec.Ports...); rec.Name != "" {
 		s.Name = &rec.Name
 	}

@@ -194,7 +194,7 @@ func describe(s *sandboxer.Sandbox, odd string) {
 	}
 	s.Name, s.Profile = nonEmpty(rec.Name), nonEmpty(rec.Profile)
 	s.State, s.Engine, s.Owner = rec.State, &rec.Engine, &rec.Owner
-	s.CreatedAt, s.ExpiresAt, s.Operation = &rec.CreatedAt, rec.ExpiresAt, rec.Op
+	s.CreatedAt, s.ExpiresAt, s.Operation, s.Hold = &rec.CreatedAt, rec.ExpiresAt, rec.Op, rec.Hold
 	s.Ports = append(s.Ports, rec.Ports...)
 	if s.Reason == nil && rec.State == sandboxer.StateFailed {
 		s.Reason = nonEmpty(string(rec.Phase))

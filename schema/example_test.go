@@ -25,6 +25,7 @@ func Example() {
 	}
 	fmt.Println(head.ID)
 	// Output:
+	// audit-log
 	// doctor-report
 	// error
 	// host-snapshot

@@ -162,7 +162,8 @@ func sampleInventory() sandboxer.Inventory {
 		Sandboxes: []sandboxer.Sandbox{{
 			SandboxID: sampleID, Profile: new("profile.sandbox-canary"), State: sandboxer.StateReady, Engine: new(sandboxer.EngineDocker),
 			Owner:     &sandboxer.Owner{User: sampleOwner, UID: 1000, Controller: "ana@laptop"},
-			CreatedAt: at(2), ExpiresAt: at(14_402), LastActiveAt: at(28), Locked: new(false),
+			CreatedAt: at(2), ExpiresAt: at(14_402),
+			Hold: &sandboxer.Hold{Until: at(7_200), Reason: "to be looked at", By: "ana@laptop", At: *at(60)}, LastActiveAt: at(28), Locked: new(false),
 			Dir: sampleRoot + "/" + string(sampleID), DirPresent: new(true), Metadata: sandboxer.RecordOK, Registry: sandboxer.RecordOK,
 			Resources: []sandboxer.Resource{
 				running,
@@ -279,6 +280,18 @@ func sampleReaped() sandboxer.ReapResult {
 	}
 }
 
+func sampleAudit() sandboxer.AuditLog {
+	line := sandboxer.AuditEntry{
+		At: *at(2), Act: "create", Result: "ready", SandboxID: new(sampleID), Profile: new("profile.sandbox-canary"), Engine: new(sandboxer.EngineDocker),
+		User: sampleOwner, Controller: "ana@laptop", Why: "asked for",
+		Evidence: new("sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"), OpID: new("d0c5be17a2468f93"),
+	}
+	removed := line
+	removed.At, removed.Act, removed.Result, removed.OpID = *at(90_000), "reap", "removed", new("3f9d0c5be17a2468")
+	removed.Why, removed.ApprovedBy = "expired: its TTL passed at 2026-03-05T09:30:00Z", new("ann")
+	return sandboxer.AuditLog{Complete: true, Entries: []sandboxer.AuditEntry{line, removed}}
+}
+
 // samples returns one document of each kind.
 func samples() []sandboxer.Document {
 	obs := sampleObservation()
@@ -329,6 +342,7 @@ func samples() []sandboxer.Document {
 		}},
 		samplePlanDocument(),
 		sandboxer.ReapResultDocument{Header: sampleHeader(sandboxer.KindReapResult, "921a2b3c4d5e6f70"), ReapResult: sampleReaped()},
+		sandboxer.AuditDocument{Header: sampleHeader(sandboxer.KindAuditLog, "a32b1c4d5e6f7081"), AuditLog: sampleAudit()},
 		sandboxer.ErrorDocument{Header: sampleHeader(sandboxer.KindError, "70811a2b3c4d5e6f"), Error: failed},
 	}
 }

@@ -30,6 +30,11 @@ func (a *app) registerCompletion(root *cobra.Command) {
 		"sandboxer schema validate": completeFile,
 		"sandboxer destroy":         a.completeRefs,
 		"sandboxer status":          a.completeRef,
+		"sandboxer extend":          a.completeRef,
+		"sandboxer touch":           a.completeRef,
+		"sandboxer hold":            a.completeRef,
+		"sandboxer release":         a.completeRef,
+		"sandboxer audit":           a.completeRef,
 	}
 	engines := []string{engine.Auto, string(sandboxer.EngineDocker), string(sandboxer.EnginePodman), string(sandboxer.EngineProcess)}
 	flags := map[string]cobra.CompletionFunc{

@@ -49,9 +49,24 @@ func identityText(p *page, s sandboxer.SandboxStatus) {
 	if s.ExpiresAt != nil {
 		p.field("expires_at", instant(s.ExpiresAt))
 	}
+	if s.Hold != nil {
+		p.field("hold", holdText(*s.Hold))
+	}
 	for _, artifact := range s.Artifacts {
 		p.field("artifact", artifact.Path)
 	}
+}
+
+// holdText is who holds a sandbox, for how long, and why.
+func holdText(h sandboxer.Hold) string {
+	until := "until it is released"
+	if h.Until != nil {
+		until = "until " + instant(h.Until)
+	}
+	if h.Reason != "" {
+		until += ": " + h.Reason
+	}
+	return h.By + ", " + until
 }
 
 // restText is what else there is on the host.

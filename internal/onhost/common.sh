@@ -46,6 +46,9 @@ holds() {
 	)" = "$2." ]
 }
 
+# own_dir PATH: a real directory of the caller's.
+own_dir() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
+
 # lock takes the sandbox's lock, open as 9, or fails at once. Korn shells keep
 # such a descriptor from their commands unless it is named again.
 lock() {
@@ -109,6 +112,9 @@ check_root() {
 # audit RESULT: one line for each thing removed or refused. "audit_head" is
 # JSON made by the caller up to its last value; RESULT is one word of ours.
 audit() {
+	# A line that a full disk cut short takes the next one with it, unless it
+	# is ended.
+	[ -z "$(tail -c 1 -- "$state/audit.jsonl" 2>/dev/null)" ] || echo >>"$state/audit.jsonl"
 	printf '%s,"at":"%s","result":"%s"}\n' "$audit_head" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" \
 		>>"$state/audit.jsonl" || say "error write $state/audit.jsonl"
 	sync -- "$state/audit.jsonl" 2>/dev/null || sync

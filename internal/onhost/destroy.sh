@@ -50,9 +50,6 @@ end() {
 	exit 0
 }
 
-# own_dir PATH: a real directory of the caller's.
-own_dir() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
-
 # trash takes the directory out of the way in one atomic step. In a root that
 # several users share, the first one's .trash is closed to the others. Another
 # destroy may take the trash away, once it is empty, at any time.

@@ -37,6 +37,9 @@ var destroy string
 //go:embed audit.sh
 var audit string
 
+//go:embed auditlog.sh
+var auditlog string
+
 // rootPattern has no white space, quote or backslash: /proc/self/mountinfo
 // escapes some of them, and a proof must not depend on that.
 var rootPattern = regexp.MustCompile(`^(/|~/)[A-Za-z0-9._/+@%:,=-]*[A-Za-z0-9._+@%:,=-]$`)
@@ -109,16 +112,30 @@ func (o Op) LockedFailure(exitCode int, stderr []byte) string {
 	return ""
 }
 
-// Store renews a sandbox's records from was to record; a nil record leaves
-// them. A report, if not nil, is put beside them.
-func (o Op) Store(id string, was, record []byte, report io.Reader) Command {
+// A Renewal is what Store does to a sandbox that is as it was seen.
+type Renewal struct {
+	ID       string
+	Metadata []byte // as seen; empty: there was none
+	Registry []byte // as seen; empty: there was none
+
+	Record []byte    // what both are to be; empty: as they are
+	Report io.Reader // put beside them, if not nil
+
+	Audit  []byte // as Item.Audit
+	Result string // of that line; empty: there is none
+}
+
+// Store renews a sandbox's records, where the directory is there in both
+// places.
+func (o Op) Store(r Renewal) Command {
 	with := ""
-	if report != nil {
+	if r.Report != nil {
 		with = "report"
 	}
 	return Command{
-		Args:  o.script("store", []string{common, store}, id, string(was), string(record), with),
-		Stdin: report,
+		Args: o.script("store", []string{common, store},
+			r.ID, string(r.Metadata), string(r.Registry), string(r.Record), with, string(r.Audit), r.Result),
+		Stdin: r.Report,
 	}
 }
 
@@ -126,6 +143,12 @@ func (o Op) Store(id string, was, record []byte, report io.Reader) Command {
 // was begun: head as Item.Audit, and the reason in one word.
 func (o Op) Audit(head []byte, reason string) Command {
 	return Command{Args: o.script("audit", []string{common, audit}, string(head), reason)}
+}
+
+// ReadAudit prints the size of the audit log and, on the lines after that, its
+// last limit bytes.
+func ReadAudit(limit int) Command {
+	return Command{Args: []string{"sh", "-c", auditlog, "sandboxer-auditlog", fmt.Sprint(limit)}}
 }
 
 // An Item is one sandbox to destroy, with what it was seen to be: nothing is
