@@ -55,8 +55,8 @@ type AuditLog struct {
 // An AuditEntry is one act or refusal.
 type AuditEntry struct {
 	At         time.Time `json:"at"`          // host clock, to the second
-	Act        string    `json:"act"`         // create, destroy, undo, reap, purge, restore, extend, hold, release, touch
-	Result     string    `json:"result"`      // ready, failed, removed, kept, purged, restored, done; else the code of why it was refused
+	Act        string    `json:"act"`         // create, destroy, reap, restore, extend, hold, release, touch
+	Result     string    `json:"result"`      // ready, failed, removed, purged from the trash, restored, done; else the code of why it was refused
 	SandboxID  *ID       `json:"sandbox_id"`  // null where it was about none
 	Path       *string   `json:"path"`        // of a directory that is no sandbox's; null: it was none
 	Profile    *string   `json:"profile"`     // what the sandbox was made from

@@ -277,7 +277,7 @@ func (c *creation) report(ctx context.Context) error {
 	delta := Diff(c.before.Snapshot, after.Snapshot)
 	t := &c.status.Telemetry
 	t.After, t.Inventory, t.ProvisionDelta = &after.Snapshot, &after.Inventory, &delta
-	t.StaleCandidates = FindStale(after, StalePolicy{}).StaleCandidates
+	t.StaleCandidates = recommended(after)
 	t.Admission = Admit(after.Snapshot)
 	if c.spec.Canary {
 		t.Canary = judge(c.started, c.before.Snapshot)
@@ -324,7 +324,7 @@ func (c *creation) fail(ctx context.Context, phase Phase, err error) (SandboxSta
 // undo removes what a failed create has made, and returns what it could not.
 func (c *creation) undo(ctx context.Context) []string {
 	c.say(PhaseUndo, "undoing: removing what was made of %s", c.rec.SandboxID)
-	status, err := c.b.destroy(ctx, c.host, c.rec.SandboxID)
+	status, err := c.b.destroy(ctx, c.host, c.rec.SandboxID, "a create of it failed")
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil // it failed before anything was there

@@ -25,14 +25,14 @@ const destroyLimit = 10 * time.Minute
 // answer, a *RefusedError where a proof failed, or another where something
 // could not be removed: then the next Destroy goes on from there.
 func (b *Sandboxer) Destroy(ctx context.Context, host Host, ref ID) (SandboxStatus, error) {
-	status, err := b.destroy(ctx, host, ref)
+	status, err := b.destroy(ctx, host, ref, "asked for by id")
 	if err != nil || status.Telemetry.DestroyDelta == nil {
 		return status, err // nothing was done: the report of what was stands
 	}
 	return b.export(ctx, host, status)
 }
 
-func (b *Sandboxer) destroy(ctx context.Context, host Host, ref ID) (SandboxStatus, error) {
+func (b *Sandboxer) destroy(ctx context.Context, host Host, ref ID, why string) (SandboxStatus, error) {
 	if err := b.canChange(); err != nil {
 		return SandboxStatus{}, err
 	}
@@ -48,7 +48,7 @@ func (b *Sandboxer) destroy(ctx context.Context, host Host, ref ID) (SandboxStat
 		status.Conditions = conditions(status)
 		return status, nil
 	}
-	d := &destruction{b: b, host: host, before: obs, looked: b.now(), s: s, act: "destroy", why: "asked for by id"}
+	d := &destruction{b: b, host: host, before: obs, looked: b.now(), s: s, act: "destroy", why: why}
 	err = d.run(ctx)
 	if err == nil {
 		err = d.finish(ctx, &status)
@@ -180,6 +180,10 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 	if at := d.before.Snapshot.ObservedAt; at != nil {
 		now = at.Add(now.Sub(d.looked)).UTC() // on the host's clock
 	}
+	prior := ""
+	if cut := d.rec.Op; cut != nil && cut.Kind == "destroy" {
+		prior = cut.OpID
+	}
 	d.rec.State, d.rec.UpdatedAt = StateDestroying, now
 	d.rec.Op = &Operation{OpID: op.ID, Kind: "destroy", Deadline: now.Add(destroyLimit)}
 	next, err := d.rec.Encode()
@@ -198,7 +202,7 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 	}
 	item := onhost.Item{
 		ID: string(d.s.SandboxID), Metadata: ev.Metadata, Registry: ev.Registry,
-		Next: next, Tombstone: tomb, Audit: head, Teardown: string(teardown),
+		Next: next, Tombstone: tomb, Audit: head, Teardown: string(teardown), Prior: prior,
 	}
 	if d.s.Metadata != RecordOK {
 		item.Metadata = nil // the registry's record decides
@@ -266,7 +270,7 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 	delta := Diff(d.before.Snapshot, after.Snapshot)
 	t := &status.Telemetry
 	t.DestroyDelta, t.Inventory = &delta, &after.Inventory
-	t.StaleCandidates = FindStale(after, StalePolicy{}).StaleCandidates
+	t.StaleCandidates = recommended(after)
 	t.Admission = Admit(after.Snapshot)
 	if t.ProvisionDelta != nil {
 		left := residual(*t.ProvisionDelta, delta, after.Snapshot.Objects, d.required(), d.owns)

@@ -17,6 +17,7 @@ type Inventory struct {
 	Directories     []Directory      `json:"directories"`      // entries of the root that are no sandbox's, by name
 	ComposeProjects []ComposeProject `json:"compose_projects"` // by engine and name; foreign ones too
 	Leftovers       []Resource       `json:"leftovers"`        // engine resources with our labels and no record of a sandbox
+	Trash           []TrashEntry     `json:"trash"`            // what reaps have removed and keep for a while, by path
 }
 
 // RootState says what the root directory is. The set is open.
@@ -133,6 +134,7 @@ type Sandbox struct {
 	Registry     RecordState `json:"registry"`       // the record outside it
 	Resources    []Resource  `json:"resources"`      // what the engine holds of it now
 	Ports        []Port      `json:"ports"`          // what the host publishes of it
+	SizeBytes    *int64      `json:"size_bytes"`     // what its directory holds, as far as the user may read it; null: not measured
 
 	// Evidence is what a destroy proves ownership with. It is not published.
 	Evidence Evidence `json:"-"`
@@ -179,8 +181,23 @@ type Directory struct {
 	Own        bool       `json:"own"`         // belongs to the connecting user
 	ValidID    bool       `json:"valid_id"`    // the name has the form of an id or name; others are never removed
 	LastChange *time.Time `json:"last_change"` // newest ctime in it; null where it could not be walked
+	SizeBytes  *int64     `json:"size_bytes"`  // what it holds, as far as the user may read it; null: not measured
 
 	Device, Inode int64 `json:"-"` // which one it is; Inode 0: not known
+}
+
+// A TrashEntry is a directory that a reap has taken out of the way.
+type TrashEntry struct {
+	Ref       string     `json:"ref"`        // id of the sandbox, or name of the directory, that it was
+	SandboxID *ID        `json:"sandbox_id"` // null where it was no sandbox's
+	Path      string     `json:"path"`       // absolute
+	TrashedAt *time.Time `json:"trashed_at"` // its newest ctime, host clock
+	KeptUntil *time.Time `json:"kept_until"` // from then on a reap deletes it; null: from now on
+	SizeBytes *int64     `json:"size_bytes"` // what it holds, as far as the user may read it; null: not measured
+
+	Entry         string `json:"-"` // path below the root
+	Device, Inode int64  `json:"-"` // which one it is
+	IsDir, Own    bool   `json:"-"` // a directory; the connecting user's
 }
 
 // A ComposeProject is a set of engine resources that share a compose project

@@ -44,6 +44,7 @@ type reaping struct {
 	host Host
 	plan ReapPlan
 
+	op     onhost.Op
 	before Observation
 	looked time.Time // controller's clock, when before was had
 	after  *Observation
@@ -65,6 +66,9 @@ func (r *reaping) run(ctx context.Context) error {
 	}
 	r.before, r.looked = before, r.b.now()
 	if err := r.mayReap(); err != nil {
+		return err
+	}
+	if r.op, err = r.b.newOp(); err != nil {
 		return err
 	}
 	r.began = true
@@ -186,23 +190,24 @@ func (r *reaping) whyNot(c ReapCandidate, stale StaleReport) (code, why string) 
 }
 
 func (r *reaping) item(c ReapCandidate) (onhost.Item, error) {
-	if c.Class == Unclaimed {
+	switch c.Class {
+	case Unclaimed:
 		return r.unclaimed(c)
+	case Trashed:
+		return r.trashed(c)
 	}
 	d := &destruction{
 		b: r.b, host: r.host, before: r.before, looked: r.looked, s: r.before.Inventory.Find(ID(c.Ref)),
 		act: "reap", why: string(c.Class) + ": " + c.Detail, approvedBy: r.plan.approver(),
 	}
-	op, err := r.b.newOp()
-	if err != nil {
-		return onhost.Item{}, err
-	}
 	teardown, err := d.mayGo()
 	if err != nil {
-		head, _ := d.auditHead(op.ID) // without one it is not noted
+		head, _ := d.auditHead(r.op.ID) // without one it is not noted
 		return onhost.Item{ID: c.Ref, Audit: head}, err
 	}
-	return d.item(op, teardown)
+	item, err := d.item(r.op, teardown)
+	item.Keep = r.keepUntil()
+	return item, err
 }
 
 // unclaimed is an errand for a directory that has no record.
@@ -212,16 +217,38 @@ func (r *reaping) unclaimed(c ReapCandidate) (onhost.Item, error) {
 	if dir.Inode == 0 {
 		return onhost.Item{}, &RefusedError{Doing: "reap " + c.Ref, Reasons: []Reason{{"no_inode", "nobody knows which directory was seen"}}}
 	}
-	op, err := r.b.newOp()
-	if err != nil {
-		return onhost.Item{}, err
+	head, err := r.line(c, dir.Path, string(Unclaimed)+": asked for with include_unclaimed").head()
+	return onhost.Item{ID: c.Ref, Unclaimed: true, Device: dir.Device, Inode: dir.Inode, Audit: head, Keep: r.keepUntil()}, err
+}
+
+// trashed is an errand for what an earlier reap has kept.
+func (r *reaping) trashed(c ReapCandidate) (onhost.Item, error) {
+	at := slices.IndexFunc(r.before.Inventory.Trash, func(t TrashEntry) bool { return t.Entry == c.Ref })
+	entry := r.before.Inventory.Trash[at]
+	line := r.line(c, entry.Path, string(Trashed)+": "+c.Detail)
+	if entry.SandboxID != nil {
+		line.SandboxID = *entry.SandboxID
 	}
-	head, err := auditLine{
-		Act: "reap", OpID: op.ID, Path: dir.Path, User: deref(r.before.Snapshot.Identity.User),
-		Controller: r.b.controller(), ApprovedBy: r.plan.approver(),
-		Why: string(Unclaimed) + ": asked for with include_unclaimed", Evidence: c.Evidence,
-	}.head()
-	return onhost.Item{ID: c.Ref, Unclaimed: true, Device: dir.Device, Inode: dir.Inode, Audit: head}, err
+	head, err := line.head()
+	return onhost.Item{ID: c.Ref, Trashed: true, Device: entry.Device, Inode: entry.Inode, Audit: head}, err
+}
+
+// line is the audit line about something that has no record.
+func (r *reaping) line(c ReapCandidate, path, why string) auditLine {
+	return auditLine{
+		Act: "reap", OpID: r.op.ID, Path: path, User: deref(r.before.Snapshot.Identity.User),
+		Controller: r.b.controller(), ApprovedBy: r.plan.approver(), Why: why, Evidence: c.Evidence,
+	}
+}
+
+// keepUntil is when what is removed now may be deleted, in seconds of the
+// host's epoch; 0: at once.
+func (r *reaping) keepUntil() int64 {
+	keep := r.plan.policy().keepTrash()
+	if keep == 0 {
+		return 0
+	}
+	return r.before.Snapshot.ObservedAt.Add(keep).Unix()
 }
 
 // remove runs the errands, some to a command.
@@ -235,17 +262,13 @@ func (r *reaping) remove(ctx context.Context, errands []errand) error {
 }
 
 func (r *reaping) removeBatch(ctx context.Context, batch []errand) error {
-	op, err := r.b.newOp()
-	if err != nil {
-		return err
-	}
 	items := make([]onhost.Item, len(batch))
 	for i, e := range batch {
 		items[i] = e.item
 	}
 	r.emit(PhaseDestroy, "", fmt.Sprintf("removing %s", count(len(items), "thing")))
 	out := &itemStream{tell: func(id string) { r.emit(PhaseDestroy, ID(id), "done with "+id) }}
-	cmd := op.Reap(items)
+	cmd := r.op.Reap(items)
 	res, err := r.host.Run(ctx, Cmd{Args: cmd.Args, Stdin: cmd.Stdin, Stdout: out})
 	answer, parseErr := onhost.ParseAnswer(out.all.Bytes())
 	doing := "reap on " + r.host.Name()
@@ -260,7 +283,11 @@ func (r *reaping) removeBatch(ctx context.Context, batch []errand) error {
 		return err // the rows that have no result were not come to
 	}
 	for _, e := range batch {
-		r.rows[e.row].judge(answer.Item(e.item.ID))
+		row := &r.rows[e.row]
+		row.judge(answer.Item(e.item.ID))
+		if row.Result == ReapRemoved && e.item.Keep > 0 {
+			row.KeptUntil = new(time.Unix(e.item.Keep, 0).UTC())
+		}
 	}
 	if err != nil || parseErr != nil {
 		return errors.Join(err, parseErr)
@@ -288,8 +315,8 @@ func (r *reaping) verify(ctx context.Context) error {
 	for i := range r.rows {
 		row := &r.rows[i]
 		late := r.late(row.Ref)
-		there := slices.ContainsFunc(after.Inventory.Directories, func(d Directory) bool { return d.Name == row.Ref }) ||
-			row.SandboxID != nil && after.Inventory.withID(*row.SandboxID) != nil || len(late) > 0
+		there := row.Class == Trashed && slices.ContainsFunc(after.Inventory.Trash, func(t TrashEntry) bool { return t.Entry == row.Ref }) ||
+			row.Class != Trashed && r.seen(*row) || len(late) > 0
 		switch {
 		case there && row.Result == ReapRemoved:
 			row.set(ReapFailed, "still_there", "the host still shows it")
@@ -299,6 +326,13 @@ func (r *reaping) verify(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// seen reports whether the host shows something where it was.
+func (r *reaping) seen(row ReapItem) bool {
+	inv := &r.after.Inventory
+	return slices.ContainsFunc(inv.Directories, func(d Directory) bool { return d.Name == row.Ref }) ||
+		row.SandboxID != nil && inv.withID(*row.SandboxID) != nil
 }
 
 // late lists what an engine holds with the labels of a sandbox that has no

@@ -1,10 +1,7 @@
 package sandboxer
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +43,7 @@ type Approval struct {
 // A ReapCandidate is one thing that a plan removes.
 type ReapCandidate struct {
 	SandboxID  *ID        `json:"sandbox_id"`  // null for an unclaimed directory
-	Ref        string     `json:"ref"`         // id, or the directory's name
+	Ref        string     `json:"ref"`         // id, or the directory's name, or the path below the root of what is in the trash
 	Name       *string    `json:"name"`        // second name, if it was given one
 	Profile    *string    `json:"profile"`     // what it was made from
 	Engine     *Engine    `json:"engine"`      // that holds it
@@ -54,7 +51,12 @@ type ReapCandidate struct {
 	Detail     string     `json:"detail"`      // the same, for a person
 	AgeSeconds *float64   `json:"age_seconds"` // since it was last active, on the host's clock
 	Resources  []string   `json:"resources"`   // "KIND NAME" of what the engine holds of it
+	SizeBytes  *int64     `json:"size_bytes"`  // what its directory holds; null: not measured, see Measure
 	Evidence   string     `json:"evidence"`    // digest of all that this rests on: records, directory, resources
+
+	// Proof is why it may be removed, check by check. All of it holds; it is
+	// proven again, on the host, right before the removal.
+	Proof []ProofCheck `json:"proof"`
 }
 
 // PlanReap returns what a reap by the policy of stale removes: every candidate
@@ -97,9 +99,15 @@ func candidates(obs Observation, stale StaleReport) []ReapCandidate {
 		}
 		c := ReapCandidate{
 			SandboxID: s.SandboxID, Ref: s.Ref, Class: s.Class, Detail: s.Detail, AgeSeconds: s.AgeSeconds,
-			Resources: []string{},
+			Resources: []string{}, SizeBytes: s.SizeBytes, Proof: s.Proof,
 		}
-		if s.SandboxID == nil {
+		if s.Class == Trashed {
+			at := slices.IndexFunc(obs.Inventory.Trash, func(t TrashEntry) bool { return t.Entry == s.Ref })
+			if at < 0 {
+				continue
+			}
+			c.Evidence = obs.Inventory.Trash[at].evidence()
+		} else if s.SandboxID == nil {
 			at := slices.IndexFunc(obs.Inventory.Directories, func(d Directory) bool { return d.Name == s.Ref })
 			if at < 0 {
 				continue
@@ -118,20 +126,21 @@ func candidates(obs Observation, stale StaleReport) []ReapCandidate {
 
 // evidence is a digest of what a removal of s rests on.
 func (s *Sandbox) evidence() string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%d %d\n%d %d %d\n", len(s.Evidence.Metadata), len(s.Evidence.Registry), s.Evidence.Dir.UID, s.Evidence.Dir.Device, s.Evidence.Dir.Inode)
-	sum.Write(s.Evidence.Metadata)
-	sum.Write(s.Evidence.Registry)
+	head := fmt.Appendf(nil, "%d %d\n%d %d %d\n", len(s.Evidence.Metadata), len(s.Evidence.Registry), s.Evidence.Dir.UID, s.Evidence.Dir.Device, s.Evidence.Dir.Inode)
 	refs := make([]string, len(s.Resources))
 	for i, r := range s.Resources {
 		refs[i] = fmt.Sprintf("%s %s %q %s", r.Engine, r.Kind, r.Ref, deref(r.State))
 	}
 	slices.Sort(refs)
-	_, _ = io.WriteString(sum, strings.Join(refs, "\n"))
+	tail := []byte(strings.Join(refs, "\n"))
 	if s.LastActiveAt != nil {
-		fmt.Fprintf(sum, "\n%d", s.LastActiveAt.UnixNano())
+		tail = fmt.Appendf(tail, "\n%d", s.LastActiveAt.UnixNano())
 	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return digestOf(head, s.Evidence.Metadata, s.Evidence.Registry, tail)
+}
+
+func (t TrashEntry) evidence() string {
+	return digestOf(fmt.Appendf(nil, "%q %d %d", t.Entry, t.Device, t.Inode))
 }
 
 func (d Directory) evidence() string {
@@ -142,16 +151,25 @@ func (d Directory) evidence() string {
 	return digestOf(fmt.Appendf(nil, "%q %s %d %d %d", d.Name, d.Kind, d.Device, d.Inode, change))
 }
 
+// Answers reports whether ref means c: by its id, its second name or its
+// directory's name, also of what is in the trash by now.
+func (c ReapCandidate) Answers(ref ID) bool {
+	base := c.Ref[strings.LastIndexByte(c.Ref, '/')+1:]
+	base, _, _ = strings.Cut(base, ".")
+	return string(ref) == c.Ref || c.Name != nil && string(ref) == *c.Name || c.Class == Trashed && string(ref) == base
+}
+
 // Without returns the plan with the things of these ids or names kept. What is
 // not in the plan is passed over.
 func (p ReapPlan) Without(refs ...ID) ReapPlan {
 	candidates := []ReapCandidate{}
 	for _, c := range p.Candidates {
-		if slices.ContainsFunc(refs, func(ref ID) bool { return string(ref) == c.Ref || c.Name != nil && string(ref) == *c.Name }) {
+		if slices.ContainsFunc(refs, c.Answers) {
 			kept := StaleSandbox{
 				SandboxID: c.SandboxID, Ref: c.Ref, Class: c.Class, Detail: c.Detail, AgeSeconds: c.AgeSeconds,
-				Resources: int64(len(c.Resources)), BlockedBy: []string{BlockExcepted},
+				Resources: int64(len(c.Resources)), SizeBytes: c.SizeBytes,
 			}
+			kept.rest(append(proof{{Check: ProofAsked, Status: Fail, Code: new(BlockExcepted), Detail: "it was left out of the plan"}}, c.Proof...))
 			p.Kept = append(slices.Clone(p.Kept), kept)
 			continue
 		}
@@ -164,15 +182,16 @@ func (p ReapPlan) Without(refs ...ID) ReapPlan {
 
 // Guard returns a *RefusedError if the plan removes more than anybody is likely
 // to mean and Max does not allow that: over MaxReap things, or over
-// MaxReapShare that are more than half of all sandboxes. Canaries are not
-// counted. A plan that was approved is what somebody means.
+// MaxReapShare that are more than half of all sandboxes. Canaries, and what a
+// reap has removed before and kept until now, are not counted. A plan that was
+// approved is what somebody means.
 func (p ReapPlan) Guard() error {
 	if p.Approval != nil {
 		return nil
 	}
 	n := int64(0)
 	for _, c := range p.Candidates {
-		if !isCanary(c.Profile) {
+		if !isCanary(c.Profile) && c.Class != Trashed {
 			n++
 		}
 	}
@@ -196,6 +215,9 @@ func (p ReapPlan) Guard() error {
 // policy is the one the plan was made by.
 func (p ReapPlan) policy() StalePolicy {
 	policy := StalePolicy{IncludeUnclaimed: p.Policy.IncludeUnclaimed, AllowYoung: p.Policy.AllowYoung}
+	if policy.KeepTrash = time.Duration(p.Policy.KeepTrashSeconds * float64(time.Second)); policy.KeepTrash <= 0 {
+		policy.KeepTrash = -1
+	}
 	if p.Policy.FloorForAll {
 		policy.OlderThan = time.Duration(p.Policy.OlderThanSeconds * float64(time.Second))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tegwick/sand-boxer/internal/onhost"
 )
@@ -36,12 +37,17 @@ type ReapResult struct {
 // A ReapItem is what became of one candidate of a plan.
 type ReapItem struct {
 	SandboxID *ID         `json:"sandbox_id"` // null for an unclaimed directory
-	Ref       string      `json:"ref"`        // id, or the directory's name
+	Ref       string      `json:"ref"`        // as in the plan
 	Class     StaleClass  `json:"class"`      // as in the plan
 	Result    ReapOutcome `json:"result"`
 	Code      *string     `json:"code"`    // one word for why it was not removed, such as evidence_changed, locked, mount_present
 	Message   *string     `json:"message"` // the same, for a person
 	Remains   []string    `json:"remains"` // "KIND REF REASON" of what an engine still holds
+
+	// KeptUntil is when its directory, which is in the trash, may be deleted;
+	// until then Restore brings it back. Null: it is gone, or it was not
+	// removed.
+	KeptUntil *time.Time `json:"kept_until"`
 }
 
 // Codes of ReapItem that this package itself looks for.

@@ -17,7 +17,7 @@ import (
 )
 
 // young lets a test reap what it has just made.
-var young = sandboxer.StalePolicy{AllowYoung: true, IncludeUnclaimed: true}
+var young = sandboxer.StalePolicy{AllowYoung: true, IncludeUnclaimed: true, KeepTrash: -1}
 
 // shortLived is a spec whose sandbox is expired as soon as it is looked at.
 func shortLived() sandboxer.Spec {

@@ -11,8 +11,8 @@ import (
 // A StaleClass is why something is stale. The set is open.
 type StaleClass string
 
-// Classes of stale things. The last three are only ever reported, never
-// removed.
+// Classes of stale things. Corrupt, Foreign and Undecided are only ever
+// reported, never removed.
 const (
 	Expired       StaleClass = "expired"        // its TTL has passed
 	Aged          StaleClass = "aged"           // no TTL, and not active for StalePolicy.OlderThan
@@ -20,6 +20,7 @@ const (
 	OrphanProject StaleClass = "orphan_project" // a record or our labels, the directory gone
 	Interrupted   StaleClass = "interrupted"    // an operation died half-way
 	Unclaimed     StaleClass = "unclaimed"      // an entry of the root without our metadata
+	Trashed       StaleClass = "trashed"        // removed by a reap that kept its directory, which is to go now
 	Corrupt       StaleClass = "corrupt"        // records that cannot be read or disagree
 	Foreign       StaleClass = "foreign"        // another machine's, user's or root's
 	Undecided     StaleClass = "unknown"        // a source that decides it did not answer
@@ -31,6 +32,7 @@ const (
 	MinAge           = 15 * time.Minute // no class is removed younger than this
 	MinOrphanAge     = time.Hour        // nor an orphan or unclaimed directory younger than this
 	MaxClockOffset   = 5 * time.Minute  // beyond it a host's clock condemns nothing
+	DefaultKeepTrash = 24 * time.Hour   // StalePolicy.KeepTrash when zero
 )
 
 // A StalePolicy says what is stale and what may be removed. The zero value
@@ -45,6 +47,11 @@ type StalePolicy struct {
 
 	// AllowYoung lifts the floors MinAge and MinOrphanAge.
 	AllowYoung bool
+
+	// KeepTrash is how long a reap keeps the directories that it removes, so
+	// that Restore can bring them back. Zero is DefaultKeepTrash. If negative,
+	// nothing is kept, neither what is removed now nor what others kept.
+	KeepTrash time.Duration
 }
 
 // A StaleReport lists everything under a host's root that is not a live
@@ -62,18 +69,24 @@ type AppliedPolicy struct {
 	FloorForAll      bool    `json:"floor_for_all"`      // older_than was given, so it holds for every class
 	IncludeUnclaimed bool    `json:"include_unclaimed"`  // unclaimed directories may be removed
 	AllowYoung       bool    `json:"allow_young"`        // no floors
+	KeepTrashSeconds float64 `json:"keep_trash_seconds"` // how long directories that are removed are kept; 0: not at all, and none that is kept already
 }
 
 // A StaleSandbox is one thing that is not a live sandbox: a recommendation,
 // not a decision.
 type StaleSandbox struct {
 	SandboxID  *ID        `json:"sandbox_id"` // null where it has no proven id
-	Ref        string     `json:"ref"`        // id, or the name or path it is found by
+	Ref        string     `json:"ref"`        // id, or the directory's name, or the path below the root of what is in the trash
 	Class      StaleClass `json:"class"`
 	Detail     string     `json:"detail"`      // for a person
 	AgeSeconds *float64   `json:"age_seconds"` // since it was last active, on the host's clock
 	Resources  int64      `json:"resources"`   // how many things the engine holds of it
+	SizeBytes  *int64     `json:"size_bytes"`  // what its directory holds; null: not measured, see Measure
 	BlockedBy  []string   `json:"blocked_by"`  // why it may not be removed now; empty: it may
+
+	// Proof is what blocked_by rests on, check by check. It is null in
+	// telemetry.stale_candidates, which only recommends.
+	Proof []ProofCheck `json:"proof"`
 }
 
 // FindStale lists everything in obs that is not a live sandbox, with the
@@ -99,6 +112,7 @@ func FindStale(obs Observation, policy StalePolicy) StaleReport {
 		report.StaleCandidates = append(report.StaleCandidates, f.directory(d))
 	}
 	report.StaleCandidates = append(report.StaleCandidates, f.leftovers()...)
+	report.StaleCandidates = append(report.StaleCandidates, f.trash()...)
 	slices.SortStableFunc(report.StaleCandidates, func(a, b StaleSandbox) int {
 		return cmp.Compare(a.Ref, b.Ref)
 	})
@@ -112,8 +126,16 @@ func (p StalePolicy) olderThan() time.Duration {
 	return p.OlderThan
 }
 
+func (p StalePolicy) keepTrash() time.Duration {
+	if p.KeepTrash == 0 {
+		return DefaultKeepTrash
+	}
+	return max(p.KeepTrash, 0)
+}
+
 func (p StalePolicy) applied() AppliedPolicy {
 	return AppliedPolicy{
+		KeepTrashSeconds: p.keepTrash().Seconds(),
 		OlderThanSeconds: p.olderThan().Seconds(),
 		FloorForAll:      p.OlderThan != 0,
 		IncludeUnclaimed: p.IncludeUnclaimed,
@@ -143,31 +165,9 @@ func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
 	id := s.SandboxID
 	row := StaleSandbox{
 		SandboxID: &id, Ref: string(id), Class: class, Detail: detail,
-		AgeSeconds: seconds(age), Resources: int64(len(s.Resources)), BlockedBy: []string{},
+		AgeSeconds: seconds(age), Resources: int64(len(s.Resources)), SizeBytes: s.SizeBytes,
 	}
-	switch class {
-	case Corrupt, Foreign, Undecided:
-		row.BlockedBy = append(row.BlockedBy, BlockReportOnly)
-		return row, true
-	case OrphanProject:
-		if s.Registry != RecordOK {
-			row.BlockedBy = append(row.BlockedBy, BlockNoRegistry)
-		}
-	case Interrupted:
-		if s.Locked == nil {
-			row.BlockedBy = append(row.BlockedBy, BlockLockUnknown)
-		}
-	}
-	switch dir := s.Evidence.Dir; {
-	case dir.Present && !dir.IsDir:
-		row.BlockedBy = append(row.BlockedBy, BlockNotDir)
-	case s.Evidence.Record.isAnother(dir, f.obs.Snapshot):
-		row.BlockedBy = append(row.BlockedBy, BlockDirChanged)
-	}
-	if s.Hold.holds(f.now) {
-		row.BlockedBy = append(row.BlockedBy, BlockHeld)
-	}
-	row.BlockedBy = append(row.BlockedBy, f.floors(class, age)...)
+	row.rest(f.proveSandbox(s, class, detail, age))
 	return row, true
 }
 
@@ -279,28 +279,10 @@ func running(s Sandbox) bool {
 func (f *staleFinder) directory(d Directory) StaleSandbox {
 	age := f.age(d.LastChange)
 	row := StaleSandbox{
-		Ref: d.Name, Class: Unclaimed, AgeSeconds: seconds(age), BlockedBy: []string{},
+		Ref: d.Name, Class: Unclaimed, AgeSeconds: seconds(age), SizeBytes: d.SizeBytes,
 		Detail: d.Kind + " without sandboxer's metadata",
 	}
-	if !f.policy.IncludeUnclaimed {
-		row.BlockedBy = append(row.BlockedBy, BlockUnclaimed)
-	}
-	if !d.ValidID {
-		row.BlockedBy = append(row.BlockedBy, BlockInvalidID)
-	}
-	if !d.Own {
-		row.BlockedBy = append(row.BlockedBy, BlockNotOwn)
-	}
-	if d.Kind != "directory" {
-		row.BlockedBy = append(row.BlockedBy, BlockNotDir)
-	}
-	if slices.ContainsFunc(f.obs.Inventory.ComposeProjects, func(p ComposeProject) bool { return p.WorkingDir != nil && within(*p.WorkingDir, d.Path) }) {
-		row.BlockedBy = append(row.BlockedBy, BlockInUse)
-	}
-	if f.obs.Inventory.recordsComplete() != nil {
-		row.BlockedBy = append(row.BlockedBy, BlockIncomplete)
-	}
-	row.BlockedBy = append(row.BlockedBy, f.floors(Unclaimed, age)...)
+	row.rest(f.proveDirectory(d, age))
 	return row
 }
 
@@ -317,11 +299,34 @@ func (f *staleFinder) leftovers() []StaleSandbox {
 	}
 	var rows []StaleSandbox
 	for id, n := range count {
-		rows = append(rows, StaleSandbox{
-			Ref: string(id), Class: OrphanProject, Resources: n,
-			Detail:    "labels name a sandbox that no record knows",
-			BlockedBy: []string{BlockNoRegistry, BlockAgeUnknown},
-		})
+		row := StaleSandbox{Ref: string(id), Class: OrphanProject, Resources: n, Detail: "labels name a sandbox that no record knows"}
+		row.rest(f.proveLeftovers(n))
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// trash makes a row of each directory that reaps have kept for long enough.
+// The others are no candidates for anything: see Inventory.Trash.
+func (f *staleFinder) trash() []StaleSandbox {
+	var rows []StaleSandbox
+	for _, t := range f.obs.Inventory.Trash {
+		if t.KeptUntil != nil && f.policy.KeepTrash >= 0 && (f.now == nil || f.now.Before(*t.KeptUntil)) {
+			continue
+		}
+		age := f.age(t.TrashedAt)
+		row := StaleSandbox{
+			SandboxID: t.SandboxID, Ref: t.Entry, Class: Trashed, AgeSeconds: seconds(age), SizeBytes: t.SizeBytes,
+			Detail: "a reap removed " + t.Ref + " and kept its directory until now",
+		}
+		switch {
+		case t.KeptUntil == nil:
+			row.Detail = "an operation removed " + t.Ref + " and could not delete its directory"
+		case f.now != nil && f.now.Before(*t.KeptUntil):
+			row.Detail = "a reap removed " + t.Ref + " and keeps its directory until " + t.KeptUntil.Format(time.RFC3339)
+		}
+		row.rest(f.proveTrash(t))
+		rows = append(rows, row)
 	}
 	return rows
 }

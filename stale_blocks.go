@@ -23,6 +23,7 @@ const (
 	BlockDirChanged    = "dir_changed"        // not the directory that was made for it
 	BlockInUse         = "in_use"             // a compose project was started from it
 	BlockHeld          = "held"               // somebody holds it: see Hold
+	BlockMount         = "mount_present"      // something is mounted in it
 )
 
 // blockWords are the codes for a person.
@@ -43,6 +44,7 @@ var blockWords = map[string]string{
 	BlockDirChanged:    "its directory is not the one that was made for it",
 	BlockInUse:         "a compose project was started from it",
 	BlockHeld:          "somebody holds it",
+	BlockMount:         "something is mounted in it",
 }
 
 // BlockReasons returns codes of StaleSandbox.BlockedBy in words; a code that it
@@ -53,28 +55,6 @@ func BlockReasons(codes []string) []string {
 		words[i] = cmp.Or(blockWords[code], code)
 	}
 	return words
-}
-
-// floors returns what keeps something of this class and age from being
-// removed, whatever else is true of it.
-func (f *staleFinder) floors(class StaleClass, age *time.Duration) []string {
-	var blocked []string
-	if age == nil {
-		blocked = append(blocked, BlockAgeUnknown)
-	} else {
-		if *age < f.floor(class) {
-			blocked = append(blocked, BlockTooYoung)
-		}
-		if *age < 0 || f.clockInDoubt() {
-			blocked = append(blocked, BlockClock)
-		}
-	}
-	switch f.obs.Inventory.RootState {
-	case RootOK, RootWritable, RootAbsent: // the caller's own is mended before anything is removed
-	default:
-		blocked = append(blocked, BlockRootUntrusted)
-	}
-	return blocked
 }
 
 func (f *staleFinder) floor(class StaleClass) time.Duration {

@@ -90,6 +90,8 @@ beside "$@"
 if [ "$entered" ]; then
 	unclaimed
 	odd
+	trashed
+	sizes
 fi
 facts "$@"
 records

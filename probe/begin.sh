@@ -2,7 +2,7 @@
 # Reads a host, for package probe, which sends this and parses what it prints.
 # It writes nothing on the host.
 #
-#   sh -c "$SCRIPT" sandboxer-probe NONCE ROOT SECONDS SANDBOX SUDO
+#   sh -c "$SCRIPT" sandboxer-probe NONCE ROOT SECONDS SANDBOX SUDO MEASURE
 #
 # It runs in dash, bash, busybox ash and mksh. What the kernel says passes
 # through grep and stat untouched: most shells read /proc byte by byte, which
@@ -18,7 +18,7 @@ export LC_ALL TZ
 unset CDPATH
 exec 2>/dev/null </dev/null
 
-nonce=$1 root=$2 limit=$3 want=$4 sudo=$5
+nonce=$1 root=$2 limit=$3 want=$4 sudo=$5 measure=$6
 home=${HOME-}
 state=$home/.local/state/sandboxer
 few=500

@@ -101,12 +101,16 @@ func (c Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandbo
 	if c.Sudo {
 		sudo = "yes"
 	}
+	measure := ""
+	if opts.Sizes {
+		measure = "yes"
+	}
 	answer := &answer{clockEnd: []byte("\n" + nonce + " end clock "), now: now}
 	var stderr bytes.Buffer
 	asked := now()
 	res, err := host.Run(ctx, sandboxer.Cmd{
 		Args: []string{"sh", "-c", script(), "sandboxer-probe",
-			nonce, root, seconds(cmp.Or(opts.Timeout, DefaultTimeout)), string(opts.Sandbox), sudo},
+			nonce, root, seconds(cmp.Or(opts.Timeout, DefaultTimeout)), string(opts.Sandbox), sudo, measure},
 		Stdout: answer,
 		Stderr: &limited{w: &stderr, left: 64 << 10},
 	})

@@ -32,6 +32,8 @@ func (r *reading) inventory(engines ...engine) {
 		j.finish(&inv.Sandboxes[i])
 	}
 	inv.Directories = j.directories()
+	inv.Trash = r.trash()
+	r.giveSizes()
 	inv.ComposeProjects = j.projects(engines)
 	slices.SortFunc(inv.Leftovers, compareResources)
 	if inv.Leftovers == nil {

@@ -31,13 +31,43 @@ unclaimed() {
 
 odd() {
 	for dir in ./*[!a-z0-9-]* ./.[!.]* ./..?*; do
-		[ "$dir" != ./.trash ] || continue
+		case $dir in ./.trash | ./.trash-[0-9]*) continue ;; esac
 		if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then continue; fi
 		begin odd
-		find . -mindepth 1 -maxdepth 1 -name '*[!a-z0-9-]*' ! -name .trash -print0 -exec stat -c "$form" {} +
+		find . -mindepth 1 -maxdepth 1 -name '*[!a-z0-9-]*' ! -name .trash ! -name '.trash-[0-9]*' -print0 -exec stat -c "$form" {} +
 		end odd $?
 		return
 	done
+}
+
+# What a reap keeps for a while: the entries, and which of them have metadata.
+trashed() {
+	trashes=
+	for dir in ./.trash "./.trash-$uid"; do
+		if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then trashes="$trashes $dir"; fi
+	done
+	begin trash
+	code=0
+	if [ "$trashes" ]; then
+		# shellcheck disable=SC2086 # paths are words
+		find $trashes -mindepth 1 -maxdepth 3 ! -name '*[!a-z0-9.-]*' \( -path './.trash*/*/*' ! -path './.trash*/*/.sandboxer*' -prune \
+			-o -exec stat -c "$form" {} + \)
+		code=$?
+	fi
+	end trash $code
+}
+
+# How much the directories hold, in KiB. It walks all of them, for half a minute
+# at most.
+sizes() {
+	[ "$measure" ] || return
+	begin sizes
+	# shellcheck disable=SC2016
+	walk='find . -mindepth 1 -maxdepth 1 -type d ! -name "*[!a-z0-9-]*" -exec du -skx {} +
+	for dir; do find "$dir" -mindepth 1 -maxdepth 1 -type d ! -name "*[!a-z0-9.-]*" -exec du -skx {} +; done'
+	# shellcheck disable=SC2086 # paths are words
+	if have timeout; then timeout 30 sh -c "$walk" sh $trashes; else sh -c "$walk" sh $trashes; fi
+	end sizes 0
 }
 
 # Facts about the paths given, the entries of the root, the locks and the

@@ -22,8 +22,17 @@ func (r *reading) directoriesSource(a archive) sandboxer.Source {
 		}
 	case !r.self.readable:
 		s.Status, s.Detail = "forbidden", new("the root cannot be read")
+	case r.cut("trash"):
+		s.Status = truncated
 	}
 	return s
+}
+
+// cut reports whether a section was begun and not ended. One that was not even
+// begun leaves others out, too.
+func (r *reading) cut(name string) bool {
+	s, begun := r.sections[name]
+	return begun && !s.whole
 }
 
 // registrySource says whether the records outside the root were read in full.

@@ -84,7 +84,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand())
 	a.settings.register(root.PersistentFlags())
 	root.AddCommand(a.createCommand(), a.destroyCommand(), a.reapStaleCommand(), a.listCommand(), a.statusCommand(),
-		a.extendCommand(), a.touchCommand(), a.holdCommand(), a.releaseCommand(), a.auditCommand(),
+		a.extendCommand(), a.touchCommand(), a.holdCommand(), a.releaseCommand(), a.restoreCommand(), a.auditCommand(),
 		a.inspectCommand(), a.profileCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
 	a.registerCompletion(root)
 	return root

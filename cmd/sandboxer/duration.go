@@ -63,6 +63,18 @@ func waitFlag(value time.Duration) *durationFlag {
 	return &durationFlag{parse: parseWait, value: value, kind: "duration"}
 }
 
+// keepFlag bounds how long something is kept, which may be not at all.
+func keepFlag(value time.Duration) *durationFlag {
+	return &durationFlag{parse: parseKeep, value: value, kind: "duration"}
+}
+
+func parseKeep(s string) (time.Duration, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	return parseWait(s)
+}
+
 func (f *durationFlag) Set(s string) error {
 	d, err := f.parse(s)
 	if err != nil {

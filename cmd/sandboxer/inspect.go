@@ -31,7 +31,11 @@ func (a *app) inspectCommand() *cobra.Command {
 
 // inspect is the one look at a host that the reading verbs take.
 func (a *app) inspect(ctx context.Context, s session) (sandboxer.Observation, error) {
+	return a.look(ctx, s, s.box.Inspect)
+}
+
+func (a *app) look(ctx context.Context, s session, look func(context.Context, sandboxer.Host) (sandboxer.Observation, error)) (sandboxer.Observation, error) {
 	a.follow("looking at %s", s.host.Name())
 	defer a.progress.stop()
-	return s.box.Inspect(ctx, s.host)
+	return look(ctx, s.host)
 }

@@ -15,7 +15,8 @@ import (
 func (a *app) listText(doc sandboxer.ReapPlanDocument) error {
 	var list bytes.Buffer
 	p := newPage(&list, columns(a.err.w))
-	keptText(p, doc.Kept)
+	staysText(p, doc.Kept)
+	planProofText(p, doc)
 	goesText(p, doc)
 	if err := p.flush(); err != nil {
 		return err
@@ -24,19 +25,24 @@ func (a *app) listText(doc sandboxer.ReapPlanDocument) error {
 	return nil
 }
 
+// asks reports whether there is a person to be asked.
+func (a *app) asks(f *reapFlags) bool {
+	_, in := terminal(a.in)
+	_, out := terminal(a.err.w) // a dumb one is one too
+	return in && out && !f.yes
+}
+
 // consent shows a person the list and asks. A script has said what it wants by
 // --apply: where nobody can answer, nobody is asked.
 func (a *app) consent(ctx context.Context, doc sandboxer.ReapPlanDocument, f *reapFlags) error {
-	_, in := terminal(a.in)
-	_, out := terminal(a.err.w) // a dumb one is one too
-	if !in || !out || f.yes || len(doc.Candidates) == 0 {
+	if !a.asks(f) || len(doc.Candidates) == 0 {
 		return nil
 	}
 	if err := a.listText(doc); err != nil {
 		return err
 	}
-	a.err.printf("Remove %s from %s, below %s? This cannot be undone. [y/N]",
-		plural(len(doc.Candidates), "thing", "things"), hostName(doc.Host), doc.Root)
+	a.err.printf("Remove %s from %s, below %s? %s [y/N]",
+		plural(len(doc.Candidates), "thing", "things"), hostName(doc.Host), doc.Root, undoText(doc.Policy))
 	said := make(chan string, 1)
 	go func() { // abandoned where ctx ends first: the program ends then, too
 		answer, _ := bufio.NewReader(a.in).ReadString('\n')

@@ -21,7 +21,7 @@ func (f *reapFlags) checkPlan(flags *pflag.FlagSet) error {
 		return misused("--plan is empty: want the name of a file")
 	}
 	stored := f.apply && f.plan != ""
-	for _, flag := range []string{"older-than", "include-unclaimed", "allow-young", "max", "plan-ttl"} {
+	for _, flag := range []string{"older-than", "include-unclaimed", "allow-young", "max", "plan-ttl", "keep-trash"} {
 		if stored && flags.Changed(flag) {
 			return &usageError{"--" + flag + " and --apply --plan contradict each other", "the plan says what goes; --except leaves things out"}
 		}
@@ -89,7 +89,7 @@ func (f *reapFlags) readPlan() (*sandboxer.ReapPlanDocument, error) {
 	}
 	for _, ref := range f.kept {
 		if !slices.ContainsFunc(doc.Candidates, func(c sandboxer.ReapCandidate) bool {
-			return c.Ref == string(ref) || c.Name != nil && *c.Name == string(ref)
+			return c.Answers(ref)
 		}) {
 			return nil, fmt.Errorf("--except %s: nothing in the plan that goes has that id or name; nothing was removed: %w", ref, sandboxer.ErrNotFound)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) reapStaleCommand() *cobra.Command {
-	f := &reapFlags{olderThan: ageFlag(sandboxer.DefaultOlderThan), planTTL: waitFlag(sandboxer.DefaultPlanTTL)}
+	f := &reapFlags{olderThan: ageFlag(sandboxer.DefaultOlderThan), planTTL: waitFlag(sandboxer.DefaultPlanTTL), keepTrash: keepFlag(sandboxer.DefaultKeepTrash)}
 	cmd := &cobra.Command{
 		Use:   "reap-stale",
 		Short: "remove what was left behind on a host",
@@ -27,6 +27,8 @@ func (a *app) reapStaleCommand() *cobra.Command {
 			"just what it lists, one after the other, each proven under its lock to be what it\n" +
 			"seems, and asks the engine afterwards. On a terminal it shows the list and asks\n" +
 			"first.\n\n" +
+			"Directories go to the trash, from where restore brings them back for a day. The\n" +
+			"next reap after that deletes them.\n\n" +
 			"Nothing goes that is younger than 15 minutes, no orphan and no unclaimed directory\n" +
 			"younger than an hour, and never what is corrupt, another machine's, or not known.\n" +
 			"With --plan what would go is written to a file, too. Somebody may read it, and\n" +
@@ -58,6 +60,7 @@ type reapFlags struct {
 	plan       string // a file
 	planTTL    *durationFlag
 	approvedBy string
+	keepTrash  *durationFlag
 
 	policy sandboxer.StalePolicy
 	kept   []sandboxer.ID
@@ -74,6 +77,7 @@ func (f *reapFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.StringVar(&f.plan, "plan", "", "write what would go to `FILE`; with --apply, remove what that says and nothing else")
 	flags.Var(f.planTTL, "plan-ttl", "how long the plan in the file is good")
+	flags.Var(f.keepTrash, "keep-trash", "how long directories that are removed can be restored; 0: not at all, nor what is kept already")
 	flags.StringVar(&f.approvedBy, "approved-by", "", "`NAME` of who approved the plan, for the audit log")
 }
 
@@ -91,6 +95,9 @@ func (f *reapFlags) check(flags *pflag.FlagSet) error {
 	f.policy = sandboxer.StalePolicy{IncludeUnclaimed: f.unclaimed, AllowYoung: f.young}
 	if flags.Changed("older-than") {
 		f.policy.OlderThan = f.olderThan.value
+	}
+	if f.policy.KeepTrash = f.keepTrash.value; f.policy.KeepTrash == 0 {
+		f.policy.KeepTrash = -1
 	}
 	var err error
 	f.kept, err = parseRefs(f.except)
@@ -111,7 +118,11 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 		return err
 	}
 	defer s.close()
-	obs, err := a.inspect(ctx, s)
+	look := s.box.Inspect
+	if stored == nil && (!f.apply || a.asks(f)) { // somebody is to read it
+		look = s.box.Measure
+	}
+	obs, err := a.look(ctx, s, look)
 	if err != nil {
 		return err
 	}

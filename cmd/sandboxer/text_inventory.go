@@ -82,12 +82,26 @@ func inventoryText(p *page, doc sandboxer.InventoryDocument, now *time.Time) {
 		rows = append(rows, []string{string(r.Engine), string(r.Kind), r.Name, text(r.SandboxID), text(r.State)})
 	}
 	p.table("  ", []string{"ENGINE", "KIND", "NAME", "SANDBOX_ID", "STATE"}, rows)
+	p.title("trash", fmt.Sprint(len(doc.Trash)))
+	rows = nil
+	for _, t := range doc.Trash {
+		rows = append(rows, []string{t.Ref, since(t.TrashedAt, now), keptText(t.KeptUntil), t.Path})
+	}
+	p.table("  ", []string{"REF", "AGE", "KEPT_UNTIL", "PATH"}, rows)
 	p.title("sources", "")
 	rows = nil
 	for _, s := range doc.Sources {
 		rows = append(rows, []string{s.Name, s.Status, text(s.Detail)})
 	}
 	p.table("  ", []string{"NAME", "STATUS", "DETAIL"}, rows)
+}
+
+// keptText is until when something is kept in the trash.
+func keptText(until *time.Time) string {
+	if until == nil {
+		return "not kept"
+	}
+	return instant(until)
 }
 
 func inventorySummary(inv sandboxer.Inventory) string {
@@ -126,9 +140,47 @@ func incompleteText(p *page, inv sandboxer.Inventory) {
 
 func staleText(p *page, doc sandboxer.StaleDocument) {
 	candidatesText(p, "stale_candidates", doc.StaleCandidates)
+	var rows [][]string
+	for _, s := range doc.StaleCandidates {
+		rows = append(rows, proofRows(s.Ref, s.Proof)...)
+	}
+	evidenceText(p, rows)
 	if !doc.Complete {
 		p.line("partial: not every source answered; see inspect inventory")
 	}
+}
+
+// evidenceText is what a verdict on each thing rests on: first what keeps it,
+// then what is proven.
+func evidenceText(p *page, rows [][]string) {
+	if len(rows) > 0 {
+		p.title("evidence", "")
+	}
+	p.table("  ", []string{"REF", "PROOF", "EVIDENCE"}, rows)
+}
+
+func proofRows(ref string, proof []sandboxer.ProofCheck) [][]string {
+	var holds, fails []string
+	for _, c := range proof {
+		said := c.Check + ": " + c.Detail
+		switch {
+		case c.Code != nil:
+			fails = append(fails, said)
+		case c.Status == sandboxer.Pass:
+			holds = append(holds, said)
+		}
+	}
+	var rows [][]string
+	if len(fails) > 0 {
+		rows = append(rows, []string{ref, "lacks", strings.Join(fails, "; ")})
+	}
+	if len(holds) > 0 {
+		rows = append(rows, []string{ref, "holds", strings.Join(holds, "; ")})
+	}
+	if len(rows) > 1 {
+		rows[1][0] = ""
+	}
+	return rows
 }
 
 func candidatesText(p *page, name string, all []sandboxer.StaleSandbox) {

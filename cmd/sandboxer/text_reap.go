@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -14,7 +15,8 @@ import (
 // planText is what a dry run says.
 func planText(p *page, doc sandboxer.ReapPlanDocument, apply string) {
 	goesText(p, doc)
-	keptText(p, doc.Kept)
+	staysText(p, doc.Kept)
+	planProofText(p, doc)
 	if !doc.Complete {
 		p.line("partial: not every source answered (inspect inventory says which); what those hold is not known and stays")
 	}
@@ -29,7 +31,27 @@ func planText(p *page, doc sandboxer.ReapPlanDocument, apply string) {
 		what = "it"
 	}
 	p.line(fmt.Sprintf("To remove %s: %s", what, apply))
-	p.line(fmt.Sprintf("This was a dry run: NOTHING was removed. %s would be.", plural(n, "thing", "things")))
+	p.line(fmt.Sprintf("This was a dry run: NOTHING was removed. %s would be. %s", plural(n, "thing", "things"), undoText(doc.Policy)))
+}
+
+// undoText is whether, and how long, a removal can be undone.
+func undoText(policy sandboxer.AppliedPolicy) string {
+	if policy.KeepTrashSeconds == 0 {
+		return "This cannot be undone."
+	}
+	return "Directories can be restored for " + shortDuration(time.Duration(policy.KeepTrashSeconds*float64(time.Second))) + ", what engines hold cannot."
+}
+
+// planProofText is the evidence for all that goes and all that stays.
+func planProofText(p *page, doc sandboxer.ReapPlanDocument) {
+	var rows [][]string
+	for _, c := range doc.Candidates {
+		rows = append(rows, proofRows(c.Ref, c.Proof)...)
+	}
+	for _, s := range doc.Kept {
+		rows = append(rows, proofRows(s.Ref, s.Proof)...)
+	}
+	evidenceText(p, rows)
 }
 
 // applyCommand is the command line that carries out what was listed.
@@ -62,6 +84,9 @@ func (a *app) applyCommand(doc sandboxer.ReapPlanDocument, f *reapFlags) string 
 	if f.unclaimed {
 		words = append(words, "--include-unclaimed")
 	}
+	if f.keepTrash.value != sandboxer.DefaultKeepTrash {
+		add("--keep-trash", cmp.Or(f.keepTrash.String(), "0"))
+	}
 	if f.young {
 		words = append(words, "--allow-young")
 	}
@@ -77,16 +102,36 @@ func (a *app) applyCommand(doc sandboxer.ReapPlanDocument, f *reapFlags) string 
 }
 
 func goesText(p *page, doc sandboxer.ReapPlanDocument) {
-	p.title("would be removed", fmt.Sprint(len(doc.Candidates)))
+	title := fmt.Sprint(len(doc.Candidates))
+	if held := heldBytes(doc.Candidates); held != nil {
+		title += ", " + size(held)
+	}
+	p.title("would be removed", title)
 	var rows [][]string
 	for _, c := range doc.Candidates {
 		what := holds(c)
 		if c.Engine != nil {
 			what = string(*c.Engine) + ": " + what
 		}
-		rows = append(rows, []string{c.Ref, text(c.Name), string(c.Class), span(c.AgeSeconds), what + "; " + c.Detail})
+		rows = append(rows, []string{c.Ref, text(c.Name), string(c.Class), span(c.AgeSeconds), size(c.SizeBytes), what + "; " + c.Detail})
 	}
-	p.table("  ", []string{"REF", "NAME", "CLASS", "AGE", "WHAT IT HOLDS, AND WHY IT GOES"}, rows)
+	p.table("  ", []string{"REF", "NAME", "CLASS", "AGE", "SIZE", "WHAT IT HOLDS, AND WHY IT GOES"}, rows)
+}
+
+// heldBytes is what all of it holds, as far as it was measured; nil: nothing
+// was.
+func heldBytes(all []sandboxer.ReapCandidate) *int64 {
+	var sum *int64
+	for _, c := range all {
+		if c.SizeBytes == nil {
+			continue
+		}
+		if sum == nil {
+			sum = new(int64)
+		}
+		*sum += *c.SizeBytes
+	}
+	return sum
 }
 
 // holds is how many of each kind an engine holds, such as "2 containers, 1
@@ -118,7 +163,7 @@ func holds(c sandboxer.ReapCandidate) string {
 	return strings.Join(parts, ", ")
 }
 
-func keptText(p *page, kept []sandboxer.StaleSandbox) {
+func staysText(p *page, kept []sandboxer.StaleSandbox) {
 	p.title("would stay", fmt.Sprint(len(kept)))
 	var rows [][]string
 	for _, s := range kept {
@@ -138,6 +183,9 @@ func reapedText(p *page, doc sandboxer.ReapResultDocument) {
 		}
 		if i.Message == nil {
 			why = ""
+		}
+		if i.KeptUntil != nil {
+			why = "sandboxer restore " + i.Ref + " brings its directory back until " + instant(i.KeptUntil)
 		}
 		rows = append(rows, []string{i.Ref, string(i.Class), string(i.Result), text(i.Code), why})
 	}

@@ -49,6 +49,17 @@ holds() {
 # own_dir PATH: a real directory of the caller's.
 own_dir() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
 
+# unmounted PATH: nothing is mounted at or below it, and that can be told.
+unmounted() {
+	[ -r /proc/self/mountinfo ] && ! grep -qF -e " $1 " -e " $1/" /proc/self/mountinfo
+}
+
+# audited RESULT OP: the log has the line of that operation on this sandbox.
+audited() {
+	[ "$2" ] && grep -F "\"sandbox_id\":\"$id\"" "$state/audit.jsonl" 2>/dev/null |
+		grep -F "\"op_id\":\"$2\"" | grep -q "\"result\":\"$1\"}\$"
+}
+
 # lock takes the sandbox's lock, open as 9, or fails at once. Korn shells keep
 # such a descriptor from their commands unless it is named again.
 lock() {

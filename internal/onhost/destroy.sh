@@ -23,10 +23,9 @@ prove_dir() {
 # through a mount would remove what is not ours.
 prove_no_mount() {
 	[ -e "$1" ] || return 0
-	if grep -qF -e " $1 " -e " $1/" /proc/self/mountinfo; then
-		end refused mount_present "something is mounted in $1"
-	fi
+	unmounted "$1" && return
 	[ -r /proc/self/mountinfo ] || end refused mounts_unreadable "/proc/self/mountinfo cannot be read"
+	end refused mount_present "something is mounted in $1"
 }
 
 # prove_unused: no process that can be looked at has the directory mounted, as
@@ -46,17 +45,18 @@ end() {
 	destroyed | gone | locked | changed) ;;
 	*) audit "$2" ;;
 	esac
-	printf 'end %s %s\n' "$id" "$*"
+	printf 'end %s %s\n' "${ref:-$id}" "$*"
 	exit 0
 }
 
-# trash takes the directory out of the way in one atomic step. In a root that
-# several users share, the first one's .trash is closed to the others. Another
-# destroy may take the trash away, once it is empty, at any time.
+# trash takes the directory out of the way in one atomic step, to where it
+# stays until the time in its name. In a root that several users share, the
+# first one's .trash is closed to the others. Another destroy may take the
+# trash away, once it is empty, at any time.
 trash() {
 	for trash in "$root/.trash" "$root/.trash-$uid"; do
 		mkdir -m 700 -- "$trash" 2>/dev/null
-		own_dir "$trash" && mv -- "$dir" "$trash/$id.$op" && return
+		own_dir "$trash" && mv -- "$dir" "$trash/$id.$op.$keep" && return
 	done
 	return 1
 }
@@ -75,21 +75,31 @@ purge_foreign() {
 	purge_err=$(podman unshare rm -rf -- "$purge_dir" 2>&1)
 }
 
-# purge: out of the way, then deleted, with what an earlier run left there.
+# delete DIRECTORY of the trash, or say why not in "purge_err".
+delete() {
+	purge_dir=$1
+	prove_no_mount "$purge_dir"
+	purge_err=$(rm -rf -- "$purge_dir" 2>&1) || purge_foreign && return
+	purge_err=$(printf '%s' "$purge_err" | tail -n 1)
+	return 1
+}
+
+# purge: out of the way, then deleted, with what an earlier run left there. If
+# it is to be kept, only what is not.
 purge() {
 	if [ -d "$dir" ]; then
 		prove_no_mount "$dir"
 		trash 2>/dev/null || trash 2>/dev/null || trash || end failed trash "cannot move $dir to $trash"
 	fi
+	now=$(date +%s)
 	for trash in "$root/.trash" "$root/.trash-$uid"; do
 		own_dir "$trash" || continue
-		for purge_dir in "$trash/$id".*; do
-			if [ ! -d "$purge_dir" ] || [ -L "$purge_dir" ]; then continue; fi
-			prove_no_mount "$purge_dir"
-			purge_err=$(rm -rf -- "$purge_dir" 2>&1) || purge_foreign && continue
-			purge_err=$(printf '%s' "$purge_err" | tail -n 1)
+		for entry in "$trash/$id".*; do
+			if [ ! -d "$entry" ] || [ -L "$entry" ]; then continue; fi
+			if [ "$keep" -gt 0 ] && [ "${entry##*.}" -gt "$now" ] 2>/dev/null; then continue; fi
+			delete "$entry" && continue
 			if [ "$unclaimed" ] && [ ! -e "$dir" ]; then
-				mv -- "$purge_dir" "$dir" && purge_dir=$dir # where it is seen
+				mv -- "$entry" "$dir" && purge_dir=$dir # where it is seen
 				rmdir -- "$trash" 2>/dev/null
 			fi
 			end failed trash_left "$purge_dir: $purge_err; as root, rm -r removes it"
@@ -99,17 +109,13 @@ purge() {
 	return 0
 }
 
-# audited: the log has the line of this sandbox's removal.
-audited() {
-	grep -F "\"sandbox_id\":\"$id\"" "$state/audit.jsonl" 2>/dev/null | grep -q '"result":"removed"}$'
-}
-
-# destroy_one ID META REGISTRY NEXT TOMB DEVICE INODE AUDIT TEARDOWN. META and
-# REGISTRY are the records as they were seen, NEXT says "destroying", TOMB
-# "destroyed".
+# destroy_one ID META REGISTRY NEXT TOMB DEVICE INODE AUDIT TEARDOWN KEEP PRIOR.
+# META and REGISTRY are the records as they were seen, NEXT says "destroying",
+# TOMB "destroyed". PRIOR is the destroy that was cut off, if one was.
 destroy_one() (
 	id=$1 meta=$2 registry=$3 next=$4 tomb=$5 device=$6 inode=$7 audit_head=$8 teardown=$9
-	dir=$root/$id unclaimed=''
+	shift 9
+	keep=$1 prior=$2 dir=$root/$id unclaimed=''
 	exec 9>>"$state/locks/$id"
 	lock || end locked locked "another operation holds it"
 	if [ ! -e "$dir" ] && [ ! -e "$state/registry/$id.json" ] && [ -e "$state/registry/destroyed/$id.json" ]; then
@@ -136,14 +142,8 @@ destroy_one() (
 	*) end unknown engine_unknown "the engine could not be asked" ;;
 	esac
 	purge
-	died=$state/registry/destroyed/$id.json
-	[ -e "$died" ] || died=
 	put "$state/registry/destroyed/$id.json" "$tomb" || end failed record "cannot write its last record"
-	# A last record from before is of a run that may have been cut off after
-	# its audit line. Ids are never used again: one such line is enough.
-	if [ -z "$died" ] || ! audited; then
-		audit removed
-	fi
+	audited removed "$prior" || audit removed
 	# With what a writer that was killed has left of them.
 	rm -f -- "$state/registry/$id.json" "$state/locks/$id" \
 		"$state/registry/$id.json".*.tmp "$state/registry/destroyed/$id.json".*.tmp
@@ -165,10 +165,10 @@ alone() {
 	exit 0
 }
 
-# remove_unclaimed NAME DEVICE INODE AUDIT: a directory that nobody accounts
-# for. Whoever makes a sandbox of that name meanwhile holds its lock.
+# remove_unclaimed NAME DEVICE INODE AUDIT KEEP: a directory that nobody
+# accounts for. Whoever makes a sandbox of that name meanwhile holds its lock.
 remove_unclaimed() (
-	id=$1 device=$2 inode=$3 audit_head=$4
+	id=$1 device=$2 inode=$3 audit_head=$4 keep=$5
 	dir=$root/$id next='' unclaimed=yes
 	exec 9>>"$state/locks/$id" 8>&-
 	lock || end locked locked "another operation holds it"
@@ -190,6 +190,29 @@ remove_unclaimed() (
 	end destroyed ok
 )
 
+# purge_trashed ENTRY DEVICE INODE AUDIT: what was kept in the trash, by its
+# path below the root. Its name begins with that of its lock.
+purge_trashed() (
+	dir=$root/$1 device=$2 inode=$3 audit_head=$4
+	id=${1##*/}
+	id=${id%%.*} ref=$1
+	exec 9>>"$state/locks/$id" 8>&-
+	lock || end locked locked "another operation holds it"
+	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
+		forget
+		end gone gone "it is gone"
+	fi
+	own_dir "${dir%/*}" || end refused trash "${dir%/*} is not the caller's"
+	prove_dir
+	next=$(dd if="$dir/.sandboxer/meta.json" bs=16384 count=1 2>/dev/null)
+	delete "$dir" || end failed trash_left "$dir: $purge_err; as root, rm -r removes it"
+	rmdir -- "${dir%/*}" 2>/dev/null
+	audit purged
+	forget
+	end destroyed ok
+)
+
+ref=''
 need flock stat dd grep
 enter_home
 check_root || say "note $root is gone"

@@ -37,6 +37,9 @@ var destroy string
 //go:embed audit.sh
 var audit string
 
+//go:embed restore.sh
+var restore string
+
 //go:embed auditlog.sh
 var auditlog string
 
@@ -139,6 +142,26 @@ func (o Op) Store(r Renewal) Command {
 	}
 }
 
+// A Return is a directory to bring back out of the trash.
+type Return struct {
+	ID            string // of the sandbox, or the directory's name
+	Entry         string // its path below the root
+	Device, Inode int64  // of it, as seen
+
+	Registry []byte // as seen; empty: there was none
+	Next     []byte // the registry record meanwhile; empty: it is no sandbox's
+	Record   []byte // both records then; empty: it is no sandbox's
+	Prior    string // Op.ID of the restore that Registry says was cut off, if it says so
+
+	Audit []byte // as Item.Audit
+}
+
+// Restore brings a directory back to where it was.
+func (o Op) Restore(r Return) Command {
+	return Command{Args: o.script("restore", []string{common, restore}, r.ID, r.Entry, fmt.Sprint(r.Device), fmt.Sprint(r.Inode),
+		string(r.Registry), string(r.Next), string(r.Record), string(r.Audit), r.Prior)}
+}
+
 // Audit adds a line to the audit log about a destroy that was refused before it
 // was begun: head as Item.Audit, and the reason in one word.
 func (o Op) Audit(head []byte, reason string) Command {
@@ -162,12 +185,15 @@ type Item struct {
 	Device, Inode int64  // of its directory as seen; Inode 0: there was none
 	Audit         []byte // a JSON object of what is known so far, without its last brace
 	Teardown      string // script that removes what the engine holds
+	Keep          int64  // when its directory may be deleted, in seconds of the epoch; 0: at once
+	Prior         string // Op.ID of the destroy that Registry says was cut off, if it says so
 
 	// Refusal, if not empty, is why nothing is to be done but to note that:
 	// a guard of the caller said no. Only ID and Audit count beside it.
 	Refusal, Message string
 
-	Unclaimed bool // a directory without records: ID is its name, and only Device, Inode and Audit count
+	Unclaimed bool // a directory without records: ID is its name, and only Device, Inode, Audit and Keep count
+	Trashed   bool // a directory in the trash: ID is its path below the root, and only Device, Inode and Audit count
 }
 
 // Destroy removes sandboxes, one after the other, each under its own lock.
@@ -187,7 +213,11 @@ func (o Op) destroy(name, first string, items []Item) Command {
 			continue
 		}
 		if it.Unclaimed {
-			fmt.Fprintf(&b, "remove_unclaimed %s %d %d %s\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)))
+			fmt.Fprintf(&b, "remove_unclaimed %s %d %d %s %d\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)), it.Keep)
+			continue
+		}
+		if it.Trashed {
+			fmt.Fprintf(&b, "purge_trashed %s %d %d %s\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)))
 			continue
 		}
 		device, inode := "", ""
@@ -197,7 +227,7 @@ func (o Op) destroy(name, first string, items []Item) Command {
 		b.WriteString("destroy_one")
 		for _, arg := range []string{
 			it.ID, string(it.Metadata), string(it.Registry), string(it.Next), string(it.Tombstone),
-			device, inode, string(it.Audit), it.Teardown,
+			device, inode, string(it.Audit), it.Teardown, fmt.Sprint(it.Keep), it.Prior,
 		} {
 			b.WriteString(" " + shellquote.Quote(arg))
 		}

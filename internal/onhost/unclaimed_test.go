@@ -298,36 +298,36 @@ func TestReapIsAlone(t *testing.T) {
 }
 
 // A removal that died after its audit line is finished without a second one;
-// one that died before it still gets its line.
+// one that died before it still gets its line, and so does another removal of
+// what was restored in between.
 func TestDestroyIsAuditedOnce(t *testing.T) {
 	const id = "canary-000000"
-	for _, logged := range []bool{true, false} {
-		t.Run(fmt.Sprintf("logged=%v", logged), func(t *testing.T) {
+	for logged, want := range map[string]int{"": 1, "0f": 1, "0e": 2} {
+		t.Run("logged="+logged, func(t *testing.T) {
 			eachShell(t, func(t *testing.T, m *machine) {
 				a := m.reserve(id, "rec")
-				state := filepath.Join(m.home, ".local/state/sandboxer")
-				if err := os.MkdirAll(state+"/registry/destroyed", 0o700); err != nil {
-					t.Fatal(err)
+				line := `{"act":"destroy","sandbox_id":"` + id + `","op_id":"`
+				log := line + `0f","at":"x","result":"mount_present"}` + "\n" + strings.Replace(line, id, "other-000000", 1) + `0f","at":"x","result":"removed"}` + "\n"
+				if logged != "" {
+					log += line + logged + `","at":"x","result":"removed"}` + "\n"
 				}
-				if err := os.WriteFile(state+"/registry/destroyed/"+id+".json", []byte("tomb"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				line := `{"act":"destroy","sandbox_id":"` + id + `"`
-				log := line + `,"at":"x","result":"mount_present"}` + "\n"
-				if logged {
-					log += line + `,"at":"x","result":"removed"}` + "\n"
-				}
-				if err := os.WriteFile(state+"/audit.jsonl", []byte(log), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(m.home, ".local/state/sandboxer/audit.jsonl"), []byte(log), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				item := m.item(a, id, "rec", "true")
-				item.Audit = []byte(line)
+				item.Audit, item.Prior = []byte(line+`1a"`), "0f"
 				got, _ := m.run(m.op.Destroy([]onhost.Item{item}))
 				if it := got.Item(id); it.Result != onhost.Destroyed {
 					t.Fatalf("got %+v, want it destroyed", got)
 				}
-				if n := strings.Count(m.auditLog(), `"result":"removed"}`); n != 1 {
-					t.Errorf("got %d lines of its removal, want 1", n)
+				n := 0
+				for l := range strings.Lines(m.auditLog()) {
+					if strings.Contains(l, id) && strings.HasSuffix(l, `"result":"removed"}`+"\n") {
+						n++
+					}
+				}
+				if n != want {
+					t.Errorf("got %d lines of its removal, want %d:\n%s", n, want, m.auditLog())
 				}
 			})
 		})

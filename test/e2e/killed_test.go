@@ -159,7 +159,7 @@ func (c *console) killDestroy(before string) {
 }
 
 func (c *console) killReap(before string) {
-	reap := c.sandboxer("reap-stale --apply --allow-young")
+	reap := c.sandboxer("reap-stale --apply --allow-young --keep-trash 0")
 	stale := func() {
 		c.t.Helper()
 		c.must(c.sandboxer("create --ttl 1s"))

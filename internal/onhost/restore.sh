@@ -1,0 +1,68 @@
+#!/bin/sh
+# restore: brings a directory back out of the trash. Arguments: name, the
+# entry's path below the root, its device and inode, the name's registry record
+# as seen (empty: there is none), that record while this runs, both records when
+# it is done, audit line without its end, the restore that was cut off (empty:
+# none was). Of a directory that is no sandbox's the records are empty.
+#
+# The record comes first and says what is being done; the rename is what does
+# it. Whatever is left by a run that was cut off, the same again finishes.
+# Assembled after common.sh, which the variables below come from or go to.
+# shellcheck disable=SC2154,SC2034
+id=$1 entry=$2 device=$3 inode=$4 registry=$5 next=$6 record=$7 audit_head=$8 prior=$9
+
+give_up() {
+	forget
+	refuse "$@"
+}
+
+changed() {
+	forget
+	say "changed $1"
+	exit 1
+}
+
+need flock stat dd grep
+enter_home
+check_root || changed "$root is gone"
+dir=$root/$id from=$root/$entry
+exec 9>>"$state/locks/$id" || refuse state_unwritable "cannot write below $state"
+lock || {
+	say "locked $id"
+	exit 7
+}
+holds "$state/registry/$id.json" "$registry" || changed "its record is not what it was"
+if [ -e "$dir" ] || [ -L "$dir" ]; then
+	# A run that was cut off may have come as far as that.
+	if [ -z "$prior" ] || ! holds "$dir/.sandboxer/meta.json" "$record"; then
+		give_up there "$dir exists"
+	fi
+else
+	if [ ! -e "$from" ] && [ ! -L "$from" ]; then changed "$from is gone"; fi
+	for path in "${from%/*}" "$from"; do
+		own_dir "$path" || give_up trash "$path is not the caller's"
+	done
+	[ "$(stat -c '%d %i' -- "$from")" = "$device $inode" ] || changed "$from is not the directory that was seen"
+	unmounted "$from" || give_up mount_present "something is mounted in $from"
+	if [ -n "$record" ]; then
+		own_dir "$from/.sandboxer" || give_up trash "$from/.sandboxer is not the sandbox's"
+		put "$state/registry/$id.json" "$next" || exit 1
+		put "$from/.sandboxer/meta.json" "$record" || exit 1
+		rm -f -- "$state/registry/destroyed/$id.json"
+	else
+		# There is no record to tell a later run how far this one came.
+		audit restored
+	fi
+	mv -- "$from" "$dir" || {
+		say "error $from cannot be moved to $dir"
+		exit 1
+	}
+	rmdir -- "${from%/*}" 2>/dev/null
+fi
+if [ -n "$record" ]; then
+	audited restored "$prior" || audit restored
+	put "$state/registry/$id.json" "$record" || exit 1
+else
+	rm -f -- "$state/locks/$id"
+fi
+say stored
