@@ -35,6 +35,22 @@ func (l auditLine) head() ([]byte, error) {
 	return line[:max(0, len(line)-1)], err
 }
 
+// auditRefusal notes on the host that a guard here said no, and why. What the
+// host's own guards refuse it notes itself.
+func (b *Sandboxer) auditRefusal(ctx context.Context, host Host, op onhost.Op, line auditLine, err error) {
+	var refused *RefusedError
+	if !errors.As(err, &refused) || len(refused.Reasons) == 0 {
+		return
+	}
+	head, err := line.head()
+	if err == nil {
+		_, err = b.runScript(ctx, host, "audit", op.Audit(head, refused.Reasons[0].Code))
+	}
+	if err != nil {
+		b.logger().Warn("audit a refusal", "host", host.Name(), "error", err)
+	}
+}
+
 // digestOf is how evidence is named.
 func digestOf(parts ...[]byte) string {
 	sum := sha256.New()

@@ -83,7 +83,7 @@ func (d *destruction) run(ctx context.Context) error {
 	}
 	teardown, err := d.mayGo()
 	if err != nil {
-		d.auditRefusal(ctx, op, err)
+		d.b.auditRefusal(ctx, d.host, op, d.line(op.ID), err)
 		return err
 	}
 	item, err := d.item(op, teardown)
@@ -215,26 +215,14 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 
 // auditHead is the audit line of this removal.
 func (d *destruction) auditHead(opID string) ([]byte, error) {
+	return d.line(opID).head()
+}
+
+func (d *destruction) line(opID string) auditLine {
 	return auditLine{
 		Act: d.act, OpID: opID, SandboxID: d.s.SandboxID, Profile: d.rec.Profile, Engine: d.rec.Engine,
 		User: deref(d.before.Snapshot.Identity.User), Controller: d.b.controller(), ApprovedBy: d.approvedBy, Why: d.why,
 		Evidence: digestOf(d.s.Evidence.Metadata, d.s.Evidence.Registry),
-	}.head()
-}
-
-// auditRefusal notes on the host that a guard here said no, and why. What the
-// host's own guards refuse it notes itself.
-func (d *destruction) auditRefusal(ctx context.Context, op onhost.Op, err error) {
-	var refused *RefusedError
-	if !errors.As(err, &refused) || len(refused.Reasons) == 0 {
-		return
-	}
-	head, err := d.auditHead(op.ID)
-	if err == nil {
-		_, err = d.b.runScript(ctx, d.host, "audit", op.Audit(head, refused.Reasons[0].Code))
-	}
-	if err != nil {
-		d.b.logger().Warn("audit a refusal", "host", d.host.Name(), "error", err)
 	}
 }
 

@@ -65,10 +65,11 @@ func (r *reaping) run(ctx context.Context) error {
 		return err
 	}
 	r.before, r.looked = before, r.b.now()
-	if err := r.mayReap(); err != nil {
+	if r.op, err = r.b.newOp(); err != nil {
 		return err
 	}
-	if r.op, err = r.b.newOp(); err != nil {
+	if err := r.mayReap(); err != nil {
+		r.b.auditRefusal(ctx, r.host, r.op, r.line(ReapCandidate{}, "", fmt.Sprintf("a plan with %s", count(len(r.plan.Candidates), "candidate"))), err)
 		return err
 	}
 	r.began = true

@@ -332,6 +332,11 @@ func TestReapDoubtsTheClock(t *testing.T) {
 	if result, err := w.box.Reap(t.Context(), w.host, plan); !errors.As(err, &refused) || !refused.Has("clock_in_doubt") {
 		t.Errorf("created in the future: got %s, %v, want all of it refused", row(result, string(id)), err)
 	}
+	log, err := w.box.Audit(t.Context(), w.host, sandboxer.AuditQuery{Limit: -1})
+	refusals := slices.DeleteFunc(log.Entries, func(e sandboxer.AuditEntry) bool { return e.Act != "reap" || e.Result != "clock_in_doubt" })
+	if err != nil || len(refusals) != 2 || refusals[0].Why != "a plan with 1 candidate" {
+		t.Errorf("got %+v, %v in the audit log, want both refusals", refusals, err)
+	}
 }
 
 // A dry run leaves everything as it was, to the byte and the time.

@@ -33,6 +33,7 @@ const (
 	MinOrphanAge     = time.Hour        // nor an orphan or unclaimed directory younger than this
 	MaxClockOffset   = 5 * time.Minute  // beyond it a host's clock condemns nothing
 	DefaultKeepTrash = 24 * time.Hour   // StalePolicy.KeepTrash when zero
+	MaxKeepTrash     = 720 * time.Hour  // StalePolicy.KeepTrash counts as no more: records of what is gone are kept as long
 )
 
 // A StalePolicy says what is stale and what may be removed. The zero value
@@ -130,7 +131,7 @@ func (p StalePolicy) keepTrash() time.Duration {
 	if p.KeepTrash == 0 {
 		return DefaultKeepTrash
 	}
-	return max(p.KeepTrash, 0)
+	return min(max(p.KeepTrash, 0), MaxKeepTrash)
 }
 
 func (p StalePolicy) applied() AppliedPolicy {

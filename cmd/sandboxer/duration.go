@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tegwick/sand-boxer"
 )
 
 // maxAge bounds what --ttl and --older-than take: ten years. Anything above
@@ -72,7 +74,11 @@ func parseKeep(s string) (time.Duration, error) {
 	if s == "0" {
 		return 0, nil
 	}
-	return parseWait(s)
+	d, err := parseWait(s)
+	if err == nil && d > sandboxer.MaxKeepTrash {
+		return 0, fmt.Errorf("want at most %s", shortDuration(sandboxer.MaxKeepTrash))
+	}
+	return d, err
 }
 
 func (f *durationFlag) Set(s string) error {

@@ -56,7 +56,7 @@ unmounted() {
 
 # audited RESULT OP: the log has the line of that operation on this sandbox.
 audited() {
-	[ "$2" ] && grep -F "\"sandbox_id\":\"$id\"" "$state/audit.jsonl" 2>/dev/null |
+	[ "$2" ] && grep -hF "\"sandbox_id\":\"$id\"" "$state/audit.jsonl" "$state/audit.jsonl.1" 2>/dev/null |
 		grep -F "\"op_id\":\"$2\"" | grep -q "\"result\":\"$1\"}\$"
 }
 

@@ -85,18 +85,18 @@ delete() {
 }
 
 # purge: out of the way, then deleted, with what an earlier run left there. If
-# it is to be kept, only what is not.
+# it is to be kept, then so is what earlier runs kept.
 purge() {
 	if [ -d "$dir" ]; then
 		prove_no_mount "$dir"
 		trash 2>/dev/null || trash 2>/dev/null || trash || end failed trash "cannot move $dir to $trash"
 	fi
-	now=$(date +%s)
 	for trash in "$root/.trash" "$root/.trash-$uid"; do
 		own_dir "$trash" || continue
 		for entry in "$trash/$id".*; do
 			if [ ! -d "$entry" ] || [ -L "$entry" ]; then continue; fi
-			if [ "$keep" -gt 0 ] && [ "${entry##*.}" -gt "$now" ] 2>/dev/null; then continue; fi
+			# As words: Korn shells count seconds in 32 bits.
+			if [ "$keep" != 0 ] && [ "${entry##*.}" != 0 ]; then continue; fi
 			delete "$entry" && continue
 			if [ "$unclaimed" ] && [ ! -e "$dir" ]; then
 				mv -- "$entry" "$dir" && purge_dir=$dir # where it is seen
@@ -149,6 +149,15 @@ destroy_one() (
 		"$state/registry/$id.json".*.tmp "$state/registry/destroyed/$id.json".*.tmp
 	end destroyed ok
 )
+
+# tidy, at about every sixteenth time: what is kept for people to look back at
+# does not grow for ever. Last records outlive the trash, which is kept for 30
+# days at most.
+tidy() {
+	case $op in *0) ;; *) return ;; esac
+	find "$state/registry/destroyed" -name '*.json' -mtime +31 -exec rm -f -- {} + 2>/dev/null
+	[ -z "$(find "$state/audit.jsonl" -size +16384k 2>/dev/null)" ] || mv -f -- "$state/audit.jsonl" "$state/audit.jsonl.1"
+}
 
 # refuse_one ID AUDIT CODE MESSAGE: the caller has said no.
 refuse_one() (

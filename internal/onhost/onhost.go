@@ -233,7 +233,7 @@ func (o Op) destroy(name, first string, items []Item) Command {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("}\n")
+	b.WriteString("tidy\n}\n")
 	// The whole script is read before any of it runs, so that no command
 	// in it can take the rest for its input; and it is not in ps.
 	return Command{
