@@ -299,3 +299,23 @@ func TestTidy(t *testing.T) {
 		}
 	})
 }
+
+// A line that was cut short is ended before the next one is begun.
+func TestAuditAfterATornLine(t *testing.T) {
+	eachShell(t, func(t *testing.T, m *machine) {
+		m.reserve(someID, "rec")
+		log := filepath.Join(m.home, ".local/state/sandboxer/audit.jsonl")
+		if err := os.WriteFile(log, []byte(`{"act":"des`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, _ := m.run(m.op.Audit([]byte(`{"act":"reap"`), "held")); !got.Done {
+				t.Fatalf("got %+v, want it done", got)
+			}
+		}
+		lines := strings.Split(m.auditLog(), "\n")
+		if len(lines) != 4 || lines[0] != `{"act":"des` || !strings.HasPrefix(lines[1], `{"act":"reap"`) || !strings.HasPrefix(lines[2], `{"act":"reap"`) {
+			t.Errorf("got %q, want the torn line and two whole ones", lines)
+		}
+	})
+}
