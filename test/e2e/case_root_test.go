@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/test/lab"
+)
+
+// Nothing is made, removed or reaped through a root that is a symbolic link, or
+// that has one in its path.
+func TestCase01(t *testing.T) {
+	callers(t, func(y *yard) {
+		dead := y.dead()
+		plan := y.plan()
+		y.do("mv", y.root, y.outside+"/real")
+		defer y.keeps(y.outside)()
+		for _, way := range []struct{ link, target, root, destroy string }{
+			{"root", "outside/real", "root", "root_symlink"},
+			{"link", "outside", "link/real", "foreign"},
+		} {
+			if err := os.Symlink(way.target, y.base+"/"+way.link); err != nil {
+				y.t.Fatal(err)
+			}
+			y.root = y.base + "/" + way.root
+			y.box.Root, plan.Root = y.root, y.root
+			if obs, _, _ := y.look(young); obs.Inventory.RootState != sandboxer.RootSymlink {
+				y.t.Errorf("%s: got root state %s, want %s", y.root, obs.Inventory.RootState, sandboxer.RootSymlink)
+			}
+			_, err := y.box.Create(y.t.Context(), y.host, sh(": >ready"))
+			y.refused("create", err, "root_symlink")
+			_, err = y.reap(y.host, plan)
+			y.refused("reap", err, "root_symlink")
+			y.says(4, "root_symlink", "reap-stale", "--apply", "--allow-young", "--include-unclaimed")
+			_, err = y.box.Destroy(y.t.Context(), y.host, dead)
+			y.refused("destroy", err, way.destroy)
+		}
+	})
+}
+
+// A root that another user can steer holds no sandbox of the caller's: neither
+// create nor reap goes into it.
+func TestCase02(t *testing.T) {
+	callers(t, func(y *yard) {
+		dead := y.dead()
+		plan := y.plan()
+		stranger, err := lab.FindUser("sbxlab-mksh")
+		if err != nil {
+			y.t.Fatal(err)
+		}
+		for _, mode := range []os.FileMode{0o777, 0o777 | os.ModeSticky, 0o755} {
+			if err := os.Chown(y.root, stranger.UID, stranger.GID); err != nil {
+				y.t.Fatal(err)
+			}
+			if err := os.Chmod(y.root, mode); err != nil {
+				y.t.Fatal(err)
+			}
+			check := y.keeps(y.root)
+			_, err = y.box.Create(y.t.Context(), y.host, sh(": >ready"))
+			y.refused("create", err, "root_foreign")
+			_, err = y.reap(y.host, plan)
+			y.refused("reap", err, "root_foreign")
+			y.says(4, "root_foreign", "reap-stale", "--apply", "--allow-young")
+			y.says(4, "root_foreign", "destroy", string(dead))
+			check()
+		}
+	})
+}
