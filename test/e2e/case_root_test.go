@@ -67,3 +67,37 @@ func TestCase02(t *testing.T) {
 		}
 	})
 }
+
+// No path and no id that leads out of the root is ever followed, whether a
+// record has it or the command line.
+func TestCase20(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside := y.dead()
+		ids := y.more(beside, 4)
+		for i, change := range []func(*sandboxer.Record){
+			func(r *sandboxer.Record) { r.Root = "/" },
+			func(r *sandboxer.Record) { r.Root = y.outside },
+			func(r *sandboxer.Record) { r.SandboxID = "../outside" },
+			func(r *sandboxer.Record) { r.Root, r.SandboxID = y.base, "outside" },
+		} {
+			y.edit(change, y.meta(ids[i]), y.registry(ids[i]))
+		}
+		check := y.keeps(y.outside, y.dir(ids[0]), y.dir(ids[1]), y.dir(ids[2]), y.dir(ids[3]))
+		_, report, _ := y.look(young)
+		y.stale(report, ids[0], sandboxer.Foreign, sandboxer.BlockReportOnly)
+		y.stale(report, ids[2], sandboxer.Corrupt, sandboxer.BlockReportOnly)
+		y.reapAll()
+		y.gone(beside)
+		for _, id := range ids {
+			y.exits(4, "destroy", string(id))
+		}
+		for _, ref := range []string{"../outside", "", ".", "..", ".trash", "/", y.outside, "outside/..", "-rf", "A", "a\nb", "a b", "a*"} {
+			y.misused("destroy", ref)
+			y.misused("status", ref)
+			if _, err := y.box.Destroy(y.t.Context(), y.host, sandboxer.ID(ref)); err == nil {
+				y.t.Errorf("destroy %q: got nil, want an error", ref)
+			}
+		}
+		check()
+	})
+}

@@ -45,7 +45,9 @@ type yard struct {
 	outside string
 
 	path   string   // what stands first in PATH on the host
+	vars   []string // more environment of command
 	prefix []string // before the command of command
+	engine string   // of command; empty: it is left to find one
 }
 
 // callers runs a test for root on this machine, and for an ordinary user who
@@ -64,7 +66,7 @@ func newYard(t *testing.T, name string) *yard {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tidy(t, base) })
-	y := &yard{t: t, base: base, home: base + "/home", root: base + "/root", outside: base + "/outside", path: base + "/bin"}
+	y := &yard{t: t, base: base, home: base + "/home", root: base + "/root", outside: base + "/outside", path: base + "/bin", engine: "process"}
 	if y.user, err = lab.FindUser(name); err != nil {
 		t.Fatal(err)
 	}
@@ -495,8 +497,11 @@ func (y *yard) command(args ...string) (document string, code int) {
 	if err != nil {
 		y.t.Fatal(err)
 	}
-	argv := append([]string{"env"}, y.env()...)
-	argv = append(argv, path, "--engine", "process", "--root", y.root, "-o", "json", "-q")
+	argv := append(append([]string{"env"}, y.env()...), y.vars...)
+	argv = append(argv, path, "--root", y.root, "-o", "json", "-q")
+	if y.engine != "" {
+		argv = append(argv, "--engine", y.engine)
+	}
 	argv = append(slices.Clone(y.prefix), y.user.Command(append(argv, args...)...)...)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	var stderr bytes.Buffer
@@ -505,7 +510,8 @@ func (y *yard) command(args ...string) (document string, code int) {
 	if cmd.ProcessState == nil {
 		y.t.Fatal(err)
 	}
-	y.t.Logf("sandboxer %s: exit code %d\n%s", strings.Join(args, " "), cmd.ProcessState.ExitCode(), stderr.String())
+	said := stderr.String()
+	y.t.Logf("sandboxer %q: exit code %d\n%s", args, cmd.ProcessState.ExitCode(), said[max(0, len(said)-500):])
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
@@ -517,6 +523,15 @@ func (y *yard) exits(want int, args ...string) string {
 		y.t.Errorf("sandboxer %q: got exit code %d, want %d\n%s", args, code, want, out)
 	}
 	return out
+}
+
+// misused runs sandboxer and fails unless it says that it was misused.
+func (y *yard) misused(args ...string) {
+	y.t.Helper()
+	out := y.exits(2, args...)
+	if doc, err := read[sandboxer.ErrorDocument](out); err != nil || doc.Error.Code != "usage" {
+		y.t.Errorf("sandboxer %q: got %s, want an error document of a misuse", args, out)
+	}
 }
 
 // says runs sandboxer and fails unless it ends with that code, and with a
