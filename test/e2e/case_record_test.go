@@ -7,32 +7,32 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
-// A stalling tree is one whose reading calls stall at a file.
+// A stalling tree calls stall when the last of its files is read.
 type stalling struct {
 	fs.FS
-	file  string
 	stall func()
 }
 
 func (s stalling) Open(name string) (fs.File, error) {
-	if name == s.file {
+	if name == "data/file" {
 		s.stall()
 	}
 	return s.FS.Open(name)
 }
 
-// slow returns a spec whose upload calls stall half-way.
-func slow(stall func()) sandboxer.Spec {
-	tree := stalling{fstest.MapFS{"bin": {Mode: fs.ModeDir | 0o755}, "bin/program": {Data: []byte("#!/bin/sh\n: >ready\n"), Mode: 0o755}}, "bin/program", stall}
-	spec := sh("")
-	spec.Files = func(context.Context, sandboxer.Platform) (fs.FS, error) { return tree, nil }
+// stalled makes the upload of a spec call stall half-way.
+func stalled(spec sandboxer.Spec, stall func()) sandboxer.Spec {
+	files := spec.Files
+	spec.Files = func(ctx context.Context, p sandboxer.Platform) (fs.FS, error) {
+		tree, err := files(ctx, p)
+		return stalling{tree, stall}, err
+	}
 	return spec
 }
 
@@ -54,7 +54,7 @@ func TestCase13(t *testing.T) {
 		beside, begun, on, ended := y.dead(), make(chan bool), make(chan bool), make(chan error)
 		y.mkdir(y.root + "/fresh99")
 		go func() {
-			_, err := y.box.Create(y.t.Context(), y.host, slow(func() { close(begun); <-on }))
+			_, err := y.box.Create(y.t.Context(), y.host, stalled(sh(": >ready"), func() { close(begun); <-on }))
 			ended <- err
 		}()
 		<-begun

@@ -1,0 +1,165 @@
+package e2e
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/sshhost"
+	"github.com/tegwick/sand-boxer/test/lab"
+)
+
+// A sandbox that is just being created is not reaped in any phase of that, by
+// somebody who may reap whatever is young and unclaimed.
+func TestCase33(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside := y.dead()
+		var scripts []string
+		reap := func(script string) {
+			scripts = append(scripts, script)
+			y.reapAll()
+		}
+		y.do("mkfifo", "-m", "666", y.base+"/up", y.base+"/on")
+		program := "echo >" + y.base + "/up; read x <" + y.base + "/on\n" + staying
+		up, err := os.OpenFile(y.base+"/up", os.O_RDWR, 0)
+		if err != nil {
+			y.t.Fatal(err)
+		}
+		defer up.Close()
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			if _, err := bufio.NewReader(up).ReadString('\n'); err != nil {
+				return // it did not come to that
+			}
+			reap("start")
+			if err := os.WriteFile(y.base+"/on", []byte("\n"), 0); err != nil {
+				y.t.Error(err)
+			}
+		}()
+		spec := stalled(sh(program), func() { reap("upload") })
+		status, err := y.box.Create(y.t.Context(), watched{y.host, reap}, spec)
+		up.Close()
+		<-done
+		if err != nil || status.State != sandboxer.StateReady {
+			y.t.Fatalf("create: got state %s, %v, want ready", status.State, err)
+		}
+		if want := []string{"probe", "reserve", "upload", "locked", "start", "store", "probe", "store"}; !slices.Equal(scripts, want) {
+			y.t.Errorf("reaped before or in %q, want %q", scripts, want)
+		}
+		y.gone(beside)
+		y.reapAll()
+		y.there(status.SandboxID)
+	})
+}
+
+// Several destroys and reaps of one sandbox, of several clients, remove it
+// once: one of them does it, and the others say that it is locked or gone.
+func TestCase35(t *testing.T) {
+	callers(t, func(y *yard) {
+		over := sshhost.New("lab-"+strings.TrimPrefix(y.user.Name, "sbxlab-"), sshhost.Config{ConfigFile: lab.Open(y.t).SSHConfig})
+		defer over.Close()
+		second := within{over, y.env()}
+		for range 3 {
+			id := y.dead()
+			plan := y.plan()
+			var mu sync.Mutex
+			removed := 0
+			did := func(ok bool, err error, outcome string) {
+				mu.Lock()
+				defer mu.Unlock()
+				if ok {
+					removed++
+				} else if late := []string{"skipped gone", "skipped locked", "skipped evidence_changed"}; !errors.Is(err, sandboxer.ErrLocked) && !slices.Contains(late, outcome) {
+					y.t.Errorf("got %q, %v, want that it is locked, gone or going", outcome, err)
+				}
+			}
+			var wg sync.WaitGroup
+			for _, host := range []sandboxer.Host{y.host, second} {
+				wg.Go(func() {
+					result, err := y.box.Reap(y.t.Context(), host, plan)
+					did(row(result, id) == "removed", err, row(result, id))
+				})
+				wg.Go(func() {
+					status, err := y.box.Destroy(y.t.Context(), host, id)
+					did(err == nil && status.Telemetry.DestroyDelta != nil, err, map[bool]string{true: "skipped gone"}[err == nil])
+				})
+			}
+			wg.Wait()
+			y.gone(id)
+			if n := y.removals(id); n != 1 || removed < 1 {
+				y.t.Errorf("got %d audited removals and %d who say they did it, want 1", n, removed)
+			}
+		}
+	})
+}
+
+// What a dead client left protects nothing: a lock that nobody holds, an
+// operation of another boot. And a process that has got the number of a
+// sandbox's is not ended.
+func TestCase37(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside := y.dead()
+		boxes := y.more(beside, 3)
+		dead, reused, claimed := boxes[0], boxes[1], boxes[2]
+		for _, id := range boxes {
+			y.as(y.user, "touch", y.home+"/.local/state/sandboxer/locks/"+string(id))
+		}
+		innocent := exec.Command(y.user.Command("sleep", "600")[0], y.user.Command("sleep", "600")[1:]...)
+		if err := innocent.Start(); err != nil {
+			y.t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- innocent.Wait() }()
+		y.t.Cleanup(func() { _ = innocent.Process.Kill() })
+		pid, start := innocent.Process.Pid, startTime(y.t, innocent.Process.Pid)
+		past := time.Now().Add(-time.Hour)
+		for id, process := range map[sandboxer.ID]string{
+			dead: "", reused: fmt.Sprintf("%d:%d", pid, start-1), claimed: fmt.Sprintf("%d:%d", pid, start),
+		} {
+			y.edit(func(r *sandboxer.Record) {
+				r.BootID, r.Device = strings.Repeat("0", len(r.BootID)), r.Device+1
+				r.State, r.Op = sandboxer.StateProvisioning, &sandboxer.Operation{OpID: "dead", Kind: "create", Deadline: past}
+				if process != "" {
+					r.Resources = []sandboxer.RecordedRef{{Kind: sandboxer.KindProcess, Ref: process}}
+				}
+			}, y.meta(id), y.registry(id))
+		}
+		_, report, _ := y.look(young)
+		y.stale(report, dead, sandboxer.Interrupted, "")
+		result, err := y.reap(y.host, y.plan())
+		if !errors.Is(err, sandboxer.ErrRemains) {
+			y.t.Errorf("got %v, want ErrRemains", err)
+		}
+		y.gone(beside, dead, reused)
+		y.outcome(result, claimed, "failed remains")
+		y.there(claimed)
+		select {
+		case err := <-ended:
+			y.t.Errorf("a process that was no sandbox's has ended: %v", err)
+		default:
+		}
+	})
+}
+
+// startTime is when a process has started, in ticks since boot.
+func startTime(t *testing.T, pid int) (ticks int64) {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if _, err := fmt.Sscan(after[19], &ticks); err != nil {
+		t.Fatal(err)
+	}
+	return ticks
+}
