@@ -326,16 +326,22 @@ func TestCase12(t *testing.T) {
 func TestCase12ReadOnlyOrFull(t *testing.T) {
 	callers(t, func(y *yard) {
 		y.fileSystem(y.root, "mode=700,size=1m")
+		y.fileSystem(y.home, "mode=755,size=1m")
 		id := y.dead()
 		y.do("mount", "-o", "remount,ro", y.root)
 		check := y.keeps(y.root)
 		y.fails(id, y.dir(id), "Read-only file system")
 		check()
 		y.do("mount", "-o", "remount,rw", y.root)
-		_ = os.WriteFile(y.dir(id)+"/data/filler", make([]byte, 2<<20), 0o644) // as far as it goes
-		full := y.root + "/filler"
-		_ = os.WriteFile(full, make([]byte, 4<<10), 0o644)
+		for _, dir := range []string{y.dir(id), y.home} {
+			_ = os.WriteFile(dir+"/filler", make([]byte, 2<<20), 0o644) // as far as it goes
+		}
+		y.fails(id, y.home, "No space left on device")
+		y.do("rm", y.home+"/filler")
 		y.reapAll()
 		y.gone(id)
+		if y.removals(id) != 1 {
+			y.t.Errorf("got %d audited removals, want 1", y.removals(id))
+		}
 	})
 }

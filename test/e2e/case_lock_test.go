@@ -163,3 +163,40 @@ func startTime(t *testing.T, pid int) (ticks int64) {
 	}
 	return ticks
 }
+
+// What was used, extended or held after the plan was made stays, also where
+// that came after all had been looked at.
+func TestCase34(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside := y.dead()
+		boxes := y.more(beside, 6)
+		use := func(boxes []sandboxer.ID) {
+			_, touched := y.box.Touch(y.t.Context(), y.host, boxes[0])
+			_, extended := y.box.Extend(y.t.Context(), y.host, boxes[1], time.Hour)
+			_, held := y.box.Hold(y.t.Context(), y.host, boxes[2], sandboxer.Hold{Reason: "in use"})
+			if err := errors.Join(touched, extended, held); err != nil {
+				y.t.Error(err)
+			}
+		}
+		plan := y.plan()
+		plan.Max = int64(len(plan.Candidates))
+		use(boxes[:3])
+		check := func() {}
+		result, err := y.reap(y.justBefore("reap", func() {
+			use(boxes[3:])
+			check = y.keeps(y.dir(boxes[3]), y.dir(boxes[4]), y.dir(boxes[5]))
+		}), plan)
+		check()
+		if !errors.Is(err, sandboxer.ErrRemains) {
+			y.t.Errorf("got %v, want ErrRemains", err)
+		}
+		for i, want := range []string{"evidence_changed", "evidence_changed", "held", "record_changed", "record_changed", "record_changed"} {
+			y.outcome(result, boxes[i], "skipped "+want)
+		}
+		y.there(boxes...)
+		y.gone(beside)
+		_, report, _ := y.look(young)
+		y.stale(report, boxes[0], sandboxer.Expired, "") // and nothing but its age has changed
+		y.stale(report, boxes[1], sandboxer.OrphanDir, "")
+	})
+}

@@ -77,3 +77,35 @@ func TestCase39(t *testing.T) {
 		y.there(live, "fake99")
 	})
 }
+
+// What is held stays, whatever its age; when the hold is over or released it
+// goes by the rules for its class.
+func TestCase41(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside, live := y.dead(), y.live()
+		boxes := y.more(beside, 2)
+		released, over := boxes[0], boxes[1]
+		for _, id := range []sandboxer.ID{released, live} {
+			y.exits(0, "hold", string(id), "--reason", "looking into it")
+		}
+		y.exits(0, "hold", string(over), "--reason", "for an hour", "--until", "1h")
+		_, report, _ := y.look(young)
+		y.stale(report, released, sandboxer.Expired, sandboxer.BlockHeld)
+		y.stale(report, over, sandboxer.Expired, sandboxer.BlockHeld)
+		y.stale(report, live, "", "")
+		check := y.keeps(y.dir(released), y.dir(over))
+		y.exits(0, "reap-stale", "--apply", "--allow-young")
+		y.gone(beside)
+		for _, id := range []sandboxer.ID{released, over, live} {
+			y.says(4, sandboxer.BlockHeld, "destroy", string(id))
+		}
+		check()
+		y.exits(0, "release", string(released))
+		y.shift(48 * time.Hour)
+		_, report, _ = y.look(sandboxer.StalePolicy{})
+		y.stale(report, live, sandboxer.Aged, sandboxer.BlockHeld)
+		y.reapAll()
+		y.gone(released, over)
+		y.there(live)
+	})
+}
