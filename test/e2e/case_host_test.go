@@ -66,7 +66,7 @@ func TestCase51(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			y := newYard(t, "root")
 			shut := lab.SSHD(t, lab.SSHDOptions{Config: []string{"ForceCommand " + command}})
-			out := y.exits(5, "--ssh-config", shut.SSHConfig, "--host", "lab-bash", "--timeout", "10s", "reap-stale", "--apply")
+			out := y.exits(5, "--ssh-config", shut.SSHConfig, "--host", "lab-bash", "--timeout", "10s", "reap-stale", "--apply", "--keep-trash", "0")
 			if doc, err := read[sandboxer.ErrorDocument](out); err != nil || doc.Error.Code != "unreachable" {
 				t.Errorf("got %s, want an error document: unreachable", out)
 			}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	sandboxer "github.com/tegwick/sand-boxer"
 	"github.com/tegwick/sand-boxer/sshhost"
 	"github.com/tegwick/sand-boxer/test/lab"
@@ -199,4 +201,54 @@ func TestCase34(t *testing.T) {
 		y.stale(report, boxes[0], sandboxer.Expired, "") // and nothing but its age has changed
 		y.stale(report, boxes[1], sandboxer.OrphanDir, "")
 	})
+}
+
+// Of a restore and the reap that deletes what was kept, one gets the directory,
+// and all of it.
+func TestCase55(t *testing.T) {
+	callers(t, func(y *yard) {
+		for _, first := range []string{"purge", "restore", "", "", ""} {
+			id := y.dead()
+			y.fill(y.dir(id)+"/data/many", 500)
+			whole := y.contents(y.dir(id) + "/data")
+			_, _, plan := y.look(sandboxer.StalePolicy{AllowYoung: true})
+			if result, err := y.reap(y.host, plan); err != nil || len(result.Items) != 1 || result.Items[0].KeptUntil == nil {
+				y.t.Fatalf("got %v, want it removed and kept\n%s", err, rows(result))
+			}
+			var restored, purged error
+			restore := func(host sandboxer.Host) { _, restored = y.box.Restore(y.t.Context(), host, id) }
+			plan = y.plan()
+			purge := func(host sandboxer.Host) { _, purged = y.box.Reap(y.t.Context(), host, plan) }
+			switch first {
+			case "purge":
+				restore(y.justBefore("restore", func() { purge(y.host) }))
+			case "restore":
+				purge(y.justBefore("reap", func() { restore(y.host) }))
+			default:
+				var wg sync.WaitGroup
+				wg.Go(func() { restore(y.host) })
+				wg.Go(func() { purge(y.host) })
+				wg.Wait()
+			}
+			y.t.Logf("first %q: restore %v, purge %v", first, restored, purged)
+			_, err := os.Lstat(y.dir(id))
+			if there := err == nil; there != (restored == nil) || first != "" && there != (first == "restore") {
+				y.t.Errorf("first %q: got restore %v, purge %v, and the directory there: %v", first, restored, purged, there)
+			}
+			if err == nil {
+				if diff := cmp.Diff(whole, y.contents(y.dir(id)+"/data")); diff != "" {
+					y.t.Errorf("restored: -before +now\n%s", diff)
+				}
+				y.exits(0, "release", string(id))
+				y.exits(0, "destroy", string(id))
+			}
+			y.gone(id)
+		}
+	})
+}
+
+// contents are the files below dir, with what is in them.
+func (y *yard) contents(dir string) []string {
+	y.t.Helper()
+	return slices.Sorted(strings.Lines(output(y.t, "sh", "-c", "cd "+dir+" && find . -type f -exec cksum {} +")))
 }

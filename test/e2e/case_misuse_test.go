@@ -15,7 +15,7 @@ func TestCase40(t *testing.T) {
 		id := y.dead()
 		y.mkdir(y.root + "/fake99")
 		defer y.keeps(y.root)()
-		reap := []string{"reap-stale", "--apply", "--include-unclaimed", "--older-than"}
+		reap := []string{"reap-stale", "--apply", "--keep-trash", "0", "--include-unclaimed", "--older-than"}
 		for _, age := range []string{"0", "-1", "NaN", "1e9", "", "+Inf", "0x10", "1h2", "48 h", "9999999999999999999h"} {
 			y.misused(append(reap, age)...)
 			y.misused("inspect", "stale", "--older-than="+age)
@@ -76,8 +76,8 @@ func TestCase43(t *testing.T) {
 		first := y.dead()
 		y.more(first, 300)
 		check := y.keeps(y.root)
-		y.says(4, "too_many", "reap-stale", "--apply", "--allow-young")
-		y.says(4, "too_many", "reap-stale", "--apply", "--allow-young", "--max", "300")
+		y.says(4, "too_many", "reap-stale", "--apply", "--keep-trash", "0", "--allow-young")
+		y.says(4, "too_many", "reap-stale", "--apply", "--keep-trash", "0", "--allow-young", "--max", "300")
 		plan := y.plan()
 		_, err := y.reap(y.host, plan)
 		y.refused("reap", err, "too_many")
@@ -107,7 +107,7 @@ func TestCase49(t *testing.T) {
 		} {
 			y.vars = []string{"SANDBOXER_COMPOSE_CMD=" + command}
 			y.misused("create")
-			y.misused("reap-stale", "--apply")
+			y.misused("reap-stale", "--apply", "--keep-trash", "0")
 		}
 		if left := output(y.t, "find", y.home); left != y.home+"\n" {
 			y.t.Errorf("got %s, want nothing done", left)

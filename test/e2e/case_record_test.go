@@ -71,7 +71,7 @@ func TestCase13(t *testing.T) {
 		if len(plan.Candidates) != 0 {
 			y.t.Errorf("got candidates %+v, want none so young", plan.Candidates)
 		}
-		y.exits(0, "reap-stale", "--apply", "--allow-young")
+		y.exits(0, "reap-stale", "--apply", "--keep-trash", "0", "--allow-young")
 		y.gone(beside)
 		y.there(id, "fresh99")
 		close(on)
@@ -90,7 +90,7 @@ func TestCase14(t *testing.T) {
 		y.mkdir(y.root + "/fake99")
 		y.do("rm", y.meta(lost), y.registry(lost))
 		y.shift(48 * time.Hour)
-		_, report, plan := y.look(sandboxer.StalePolicy{})
+		_, report, plan := y.look(sandboxer.StalePolicy{KeepTrash: -1})
 		for _, ref := range []sandboxer.ID{lost, "fake99"} {
 			y.stale(report, ref, sandboxer.Unclaimed, sandboxer.BlockUnclaimed)
 		}
@@ -139,7 +139,7 @@ func TestCase15(t *testing.T) {
 		for _, id := range ids {
 			y.stale(report, id, sandboxer.Corrupt, sandboxer.BlockReportOnly)
 		}
-		y.exits(0, "reap-stale", "--apply", "--allow-young", "--include-unclaimed")
+		y.exits(0, "reap-stale", "--apply", "--keep-trash", "0", "--allow-young", "--include-unclaimed")
 		y.gone(beside)
 		y.there(ids...)
 		defer y.keeps(y.dir(unknown), y.outside+"/precious")()

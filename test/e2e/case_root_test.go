@@ -32,7 +32,7 @@ func TestCase01(t *testing.T) {
 			y.refused("create", err, "root_symlink")
 			_, err = y.reap(y.host, plan)
 			y.refused("reap", err, "root_symlink")
-			y.says(4, "root_symlink", "reap-stale", "--apply", "--allow-young", "--include-unclaimed")
+			y.says(4, "root_symlink", "reap-stale", "--apply", "--keep-trash", "0", "--allow-young", "--include-unclaimed")
 			_, err = y.box.Destroy(y.t.Context(), y.host, dead)
 			y.refused("destroy", err, way.destroy)
 		}
@@ -61,7 +61,7 @@ func TestCase02(t *testing.T) {
 			y.refused("create", err, "root_foreign")
 			_, err = y.reap(y.host, plan)
 			y.refused("reap", err, "root_foreign")
-			y.says(4, "root_foreign", "reap-stale", "--apply", "--allow-young")
+			y.says(4, "root_foreign", "reap-stale", "--apply", "--keep-trash", "0", "--allow-young")
 			y.says(4, "root_foreign", "destroy", string(dead))
 			check()
 		}

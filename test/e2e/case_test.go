@@ -27,8 +27,8 @@ import (
 	"github.com/tegwick/sand-boxer/test/lab"
 )
 
-// young lets a test reap what it has just made.
-var young = sandboxer.StalePolicy{AllowYoung: true, IncludeUnclaimed: true}
+// young lets a test reap what it has just made, for good.
+var young = sandboxer.StalePolicy{AllowYoung: true, IncludeUnclaimed: true, KeepTrash: -1}
 
 // A yard is what one caller has on a host: a home, a root with sandboxes that
 // are plain processes, and, outside of that, things that are no business of the

@@ -27,7 +27,7 @@ func TestCase38(t *testing.T) {
 			y.stale(report, "fake99", sandboxer.Unclaimed, sandboxer.BlockClock)
 			_, err := y.reap(y.host, plan)
 			y.refused("reap", err, sandboxer.BlockClock)
-			y.says(4, sandboxer.BlockClock, "reap-stale", "--apply", "--allow-young", "--include-unclaimed")
+			y.says(4, sandboxer.BlockClock, "reap-stale", "--apply", "--keep-trash", "0", "--allow-young", "--include-unclaimed")
 		}
 		y.shift(-10 * years) // both clocks at once: then the records are from the future
 		_, err := y.reap(y.host, plan)
@@ -48,7 +48,7 @@ func TestCase38Record(t *testing.T) {
 		y.stale(report, id, sandboxer.Expired, sandboxer.BlockClock)
 		_, err := y.reap(y.host, plan)
 		y.refused("reap", err, sandboxer.BlockClock)
-		y.says(4, sandboxer.BlockClock, "reap-stale", "--apply", "--allow-young")
+		y.says(4, sandboxer.BlockClock, "reap-stale", "--apply", "--keep-trash", "0", "--allow-young")
 	})
 }
 
@@ -68,7 +68,7 @@ func TestCase39(t *testing.T) {
 			y.t.Errorf("got candidates %+v, want none", plan.Candidates)
 		}
 		y.shift(2 * time.Hour)
-		_, report, plan = y.look(sandboxer.StalePolicy{OlderThan: time.Hour})
+		_, report, plan = y.look(sandboxer.StalePolicy{OlderThan: time.Hour, KeepTrash: -1})
 		y.stale(report, live, sandboxer.Aged, "") // without a TTL, and of just that age
 		if _, err := y.reap(y.host, plan.Without(live)); err != nil {
 			y.t.Error(err)
@@ -94,7 +94,7 @@ func TestCase41(t *testing.T) {
 		y.stale(report, over, sandboxer.Expired, sandboxer.BlockHeld)
 		y.stale(report, live, "", "")
 		check := y.keeps(y.dir(released), y.dir(over))
-		y.exits(0, "reap-stale", "--apply", "--allow-young")
+		y.exits(0, "reap-stale", "--apply", "--keep-trash", "0", "--allow-young")
 		y.gone(beside)
 		for _, id := range []sandboxer.ID{released, over, live} {
 			y.says(4, sandboxer.BlockHeld, "destroy", string(id))
@@ -102,7 +102,7 @@ func TestCase41(t *testing.T) {
 		check()
 		y.exits(0, "release", string(released))
 		y.shift(48 * time.Hour)
-		_, report, _ = y.look(sandboxer.StalePolicy{})
+		_, report, _ = y.look(sandboxer.StalePolicy{KeepTrash: -1})
 		y.stale(report, live, sandboxer.Aged, sandboxer.BlockHeld)
 		y.reapAll()
 		y.gone(released, over)
