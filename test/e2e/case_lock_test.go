@@ -70,7 +70,7 @@ func TestCase35(t *testing.T) {
 		over := sshhost.New("lab-"+strings.TrimPrefix(y.user.Name, "sbxlab-"), sshhost.Config{ConfigFile: lab.Open(y.t).SSHConfig})
 		defer over.Close()
 		second := within{over, y.env()}
-		for range 3 {
+		for range 2 {
 			id := y.dead()
 			plan := y.plan()
 			var mu sync.Mutex
@@ -207,9 +207,9 @@ func TestCase34(t *testing.T) {
 // and all of it.
 func TestCase55(t *testing.T) {
 	callers(t, func(y *yard) {
-		for _, first := range []string{"purge", "restore", "", "", ""} {
+		for _, first := range []string{"purge", "restore", "", ""} {
 			id := y.dead()
-			y.fill(y.dir(id)+"/data/many", 500)
+			y.fill(y.dir(id)+"/data/many", 200)
 			whole := y.contents(y.dir(id) + "/data")
 			_, _, plan := y.look(sandboxer.StalePolicy{AllowYoung: true})
 			if result, err := y.reap(y.host, plan); err != nil || len(result.Items) != 1 || result.Items[0].KeptUntil == nil {
