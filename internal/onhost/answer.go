@@ -36,6 +36,10 @@ const (
 	Unknown   = "unknown" // the engine could not be asked
 )
 
+// TrashLeft is the Code of an Item that Failed only because its directory, in
+// the trash by now, cannot be deleted by the user.
+const TrashLeft = "trash_left"
+
 // An ItemAnswer is what became of one Item. A Result that is empty means
 // that its script did not get to its end.
 type ItemAnswer struct {

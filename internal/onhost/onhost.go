@@ -188,6 +188,11 @@ type Item struct {
 	Keep          int64  // when its directory may be deleted, in seconds of the epoch; 0: at once
 	Prior         string // Op.ID of the destroy that Registry says was cut off, if it says so
 
+	// Purger is a script that empties the directory that is its argument, with
+	// what Purge has on its standard input; empty: there is none. Purge needs
+	// Teardown of what is Trashed, too.
+	Purger string
+
 	// Refusal, if not empty, is why nothing is to be done but to note that:
 	// a guard of the caller said no. Only ID and Audit count beside it.
 	Refusal, Message string

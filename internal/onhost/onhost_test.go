@@ -25,6 +25,7 @@ type machine struct {
 	shell      string
 	home, root string
 	op         onhost.Op
+	uid        int // of the user; 0: the test's own
 }
 
 // eachShell runs f on a new machine for every shell that is installed.
@@ -59,6 +60,10 @@ func (m *machine) command(c onhost.Command) *exec.Cmd {
 	cmd := exec.Command(m.shell, args...)
 	cmd.Env = []string{"HOME=" + m.home, "PATH=" + os.Getenv("PATH")}
 	cmd.Stdin = c.Stdin
+	if m.uid != 0 {
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: &syscall.Credential{Uid: uint32(m.uid), Gid: uint32(m.uid)}}
+	}
 	return cmd
 }
 
