@@ -92,7 +92,7 @@ func (d *destruction) run(ctx context.Context) error {
 	}
 	d.b.emit(Event{Phase: PhaseDestroy, SandboxID: d.s.SandboxID, Host: d.host.Name(), Message: "removing"})
 	answer, err := d.b.runScript(ctx, d.host, "destroy", op.Destroy([]onhost.Item{item}))
-	got := answer.Item(string(d.s.SandboxID))
+	got := d.b.purge(ctx, d.host, d.before, item, answer.Item(string(d.s.SandboxID)))
 	if got.Result == "" && err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 	}
 	item := onhost.Item{
 		ID: string(d.s.SandboxID), Metadata: ev.Metadata, Registry: ev.Registry,
-		Next: next, Tombstone: tomb, Audit: head, Teardown: string(teardown), Prior: prior,
+		Next: next, Tombstone: tomb, Audit: head, Teardown: string(teardown), Purger: string(d.purger()), Prior: prior,
 	}
 	if d.s.Metadata != RecordOK {
 		item.Metadata = nil // the registry's record decides

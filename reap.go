@@ -285,7 +285,7 @@ func (r *reaping) removeBatch(ctx context.Context, batch []errand) error {
 	}
 	for _, e := range batch {
 		row := &r.rows[e.row]
-		row.judge(answer.Item(e.item.ID))
+		row.judge(r.b.purge(ctx, r.host, r.before, e.item, answer.Item(e.item.ID)))
 		if row.Result == ReapRemoved && e.item.Keep > 0 {
 			row.KeptUntil = new(time.Unix(e.item.Keep, 0).UTC())
 		}

@@ -46,6 +46,12 @@ type Sandboxer struct {
 	Root     string       // on the host; "~/" is its user's home; empty is DefaultRoot
 	Logger   *slog.Logger // nil discards
 
+	// Helper removes files that containers have made and that the user on the
+	// host, not being root, may not remove. It is sent only where there are
+	// some. The zero value is none: such files stay in the trash, and the
+	// error names the directory.
+	Helper Helper
+
 	// Progress, if not nil, is called at each step, from one goroutine per
 	// operation. It must not block.
 	Progress func(Event)

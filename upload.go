@@ -18,7 +18,7 @@ import (
 // entry proves that all of it arrived.
 type upload struct {
 	tree   fs.FS
-	marker string
+	marker string // of the last entry; empty: there is none
 	sum    hash.Hash
 	feed   *feed
 }
@@ -59,17 +59,26 @@ func (u *upload) write(w io.Writer) error {
 	}); err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
-	last := &tar.Header{Typeflag: tar.TypeReg, Name: onhost.Marker, Mode: 0o600, Size: int64(len(u.marker))}
-	if err := archive.WriteHeader(last); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(archive, u.marker); err != nil {
+	if err := u.end(archive); err != nil {
 		return err
 	}
 	if err := archive.Close(); err != nil {
 		return err
 	}
 	return zip.Close()
+}
+
+// end writes the last entry.
+func (u *upload) end(archive *tar.Writer) error {
+	if u.marker == "" {
+		return nil
+	}
+	last := &tar.Header{Typeflag: tar.TypeReg, Name: onhost.Marker, Mode: 0o600, Size: int64(len(u.marker))}
+	if err := archive.WriteHeader(last); err != nil {
+		return err
+	}
+	_, err := io.WriteString(archive, u.marker)
+	return err
 }
 
 // add writes one entry. Times and owners are left out: they are not the
