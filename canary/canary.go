@@ -74,8 +74,29 @@ func Spec(src Source) sandboxer.Spec {
 	}
 }
 
-// files is what is uploaded to a host of platform p.
-func files(ctx context.Context, src Source, p sandboxer.Platform) (fs.FS, error) {
+// Helper returns the helper that is the program which src finds; nil is Self().
+// Its image holds nothing else.
+func Helper(src Source) sandboxer.Helper {
+	if src == nil {
+		src = Self()
+	}
+	return sandboxer.Helper{
+		Files: func(ctx context.Context, p sandboxer.Platform) (fs.FS, error) {
+			program, err := findProgram(ctx, src, p)
+			if err != nil {
+				return nil, err
+			}
+			return memfs.New(map[string]memfs.File{
+				"sandboxer": {Mode: 0o755, Data: program},
+				"trash":     {Mode: fs.ModeDir | 0o700},
+			})
+		},
+		Command: []string{"/sandboxer", mainArg, "purge"},
+	}
+}
+
+// findProgram returns what src finds, as it is uploaded to a host of platform p.
+func findProgram(ctx context.Context, src Source, p sandboxer.Platform) ([]byte, error) {
 	found, err := src(ctx, p)
 	if err != nil {
 		return nil, err
@@ -83,6 +104,15 @@ func files(ctx context.Context, src Source, p sandboxer.Platform) (fs.FS, error)
 	program, err := found.upload(p)
 	if err != nil {
 		return nil, noProgram(p, fmt.Errorf("%s: %w", found.Origin, err))
+	}
+	return program, nil
+}
+
+// files is what is uploaded to a host of platform p.
+func files(ctx context.Context, src Source, p sandboxer.Platform) (fs.FS, error) {
+	program, err := findProgram(ctx, src, p)
+	if err != nil {
+		return nil, err
 	}
 	return memfs.New(map[string]memfs.File{
 		"compose.yaml":     {Mode: 0o644, Data: []byte(composeFile)},

@@ -14,7 +14,8 @@ import (
 )
 
 // command is a program started as a canary: alone in the sandbox, "dial" on
-// the host (Spec.HostCheck), "eat" as the sandbox's child that dies.
+// the host (Spec.HostCheck), "eat" as the sandbox's child that dies, "purge" in
+// the container of a Helper.
 func command(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	switch {
 	case len(args) == 0:
@@ -33,6 +34,12 @@ func command(args []string, stdout, stderr io.Writer, getenv func(string) string
 		return 0
 	case len(args) == 2 && args[0] == "eat":
 		return eat(args[1], stderr)
+	case len(args) == 3 && args[0] == "purge":
+		if err := purge(args[1], args[2]); err != nil {
+			fmt.Fprintf(stderr, "sandboxer: purge: %v\n", err)
+			return 1
+		}
+		return 0
 	}
 	fmt.Fprint(stderr, mark+"It is started by sandboxer, not by hand.\n")
 	return 2
