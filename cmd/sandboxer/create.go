@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/canary"
 	"github.com/tegwick/sand-boxer/profile"
 )
 
@@ -45,6 +46,7 @@ func (a *app) createCommand() *cobra.Command {
 			return err
 		}
 		defer s.close()
+		s.box.Helper = canary.Helper(f.program())
 		return a.create(ctx, s, what)
 	}
 	return cmd

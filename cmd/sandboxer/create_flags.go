@@ -67,6 +67,14 @@ func (f *createFlags) spec(ctx context.Context, args []string) (chosen, error) {
 	return all, nil
 }
 
+// program is what runs in the containers that sandboxer itself makes.
+func (f *createFlags) program() canary.Source {
+	if f.binary != "" {
+		return canary.File(f.binary)
+	}
+	return canary.Self()
+}
+
 // chosen is a profile as create takes it.
 type chosen struct {
 	spec  sandboxer.Spec
@@ -81,11 +89,7 @@ func (f *createFlags) profile(ctx context.Context, name string) (chosen, error) 
 		allow[i] = profile.Code(code)
 	}
 	if profile.BuiltIn(name) {
-		source := canary.Self()
-		if f.binary != "" {
-			source = canary.File(f.binary)
-		}
-		spec, err := profile.Resolve(ctx, name, profile.Options{Canary: source, Allow: allow})
+		spec, err := profile.Resolve(ctx, name, profile.Options{Canary: f.program(), Allow: allow})
 		return chosen{spec: spec, about: spec.Profile + " (the sandboxer program itself)"}, profileError(err)
 	}
 	if f.binary != "" {

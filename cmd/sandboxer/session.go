@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/canary"
 	"github.com/tegwick/sand-boxer/engine"
 	"github.com/tegwick/sand-boxer/exporter/jsonfile"
 	"github.com/tegwick/sand-boxer/localhost"
@@ -77,6 +78,7 @@ func (a *app) equipped() (*sandboxer.Sandboxer, error) {
 	}
 	box := a.box()
 	box.Provisioners, box.Collector = chosen.Provisioners, probe.Collector{Sudo: chosen.Sudo}
+	box.Helper = canary.Helper(canary.Self())
 	return box, nil
 }
 

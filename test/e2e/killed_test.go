@@ -97,6 +97,15 @@ func (c *console) phases(line string) []string {
 // phase.
 func (c *console) killAt(line, phase string) {
 	c.t.Helper()
+	c.killWhen(line, func(said string) bool {
+		m := progressLine.FindStringSubmatch(said)
+		return m != nil && m[1] == phase
+	})
+}
+
+// killWhen runs a command line and kills it as soon as it says what is awaited.
+func (c *console) killWhen(line string, awaited func(said string) bool) {
+	c.t.Helper()
 	cmd := c.command("exec " + line)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stderr, err := cmd.StderrPipe()
@@ -109,14 +118,13 @@ func (c *console) killAt(line, phase string) {
 	reached := false
 	lines := bufio.NewScanner(stderr)
 	for !reached && lines.Scan() {
-		m := progressLine.FindStringSubmatch(lines.Text())
-		reached = m != nil && m[1] == phase
+		reached = awaited(lines.Text())
 	}
 	_ = cmd.Process.Kill() // of all of the group only the client
 	_, _ = io.Copy(io.Discard, stderr)
 	_ = cmd.Wait()
 	if !reached {
-		c.t.Errorf("%s: it never came to phase %s", line, phase)
+		c.t.Errorf("%s: it never came to where it was to be killed", line)
 	}
 	c.settle()
 }
