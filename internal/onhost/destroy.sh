@@ -144,9 +144,10 @@ destroy_one() (
 	purge
 	put "$state/registry/destroyed/$id.json" "$tomb" || end failed record "cannot write its last record"
 	audited removed "$prior" || audit removed
-	# With what a writer that was killed has left of them.
-	rm -f -- "$state/registry/$id.json" "$state/locks/$id" \
-		"$state/registry/$id.json".*.tmp "$state/registry/destroyed/$id.json".*.tmp
+	# With what a writer that was killed has left of them. The record goes last:
+	# while it is there a later run comes here again.
+	rm -f -- "$state/locks/$id" "$state/registry/destroyed/$id.json".*.tmp \
+		"$state/registry/$id.json".*.tmp "$state/registry/$id.json"
 	end destroyed ok
 )
 
@@ -156,6 +157,15 @@ destroy_one() (
 tidy() {
 	case $op in *0) ;; *) return ;; esac
 	find "$state/registry/destroyed" -name '*.json' -mtime +31 -exec rm -f -- {} + 2>/dev/null
+	# No record tells of what was killed before it wrote one, or at its very end.
+	find "$state/registry" -name '*.tmp' -mtime +1 -exec rm -f -- {} + 2>/dev/null
+	find "$state/locks" -type f -mtime +1 2>/dev/null | while read -r old; do
+		id=${old##*/}
+		[ -e "$state/registry/$id.json" ] || [ -e "$root/$id" ] || (
+			exec 9>>"$old" 8>&-
+			lock && forget
+		)
+	done
 	[ -z "$(find "$state/audit.jsonl" -size +16384k 2>/dev/null)" ] || mv -f -- "$state/audit.jsonl" "$state/audit.jsonl.1"
 }
 

@@ -10,7 +10,7 @@ id=$1 record=$2 marker=$3
 undo() {
 	[ -n "$made" ] || return 0
 	rm -rf -- "$dir"
-	rm -f -- "$state/registry/$id.json" "$state/locks/$id"
+	rm -f -- "$state/locks/$id" "$state/registry/$id.json"
 	made=
 }
 

@@ -300,6 +300,52 @@ func TestTidy(t *testing.T) {
 	})
 }
 
+// What a create or a destroy that was killed has left of a sandbox that is none
+// goes in the end. What a sandbox or an operation has stays.
+func TestTidyAfterDeaths(t *testing.T) {
+	const other = "canary-111111"
+	eachShell(t, func(t *testing.T, m *machine) {
+		m.op.ID = "0123abc0"
+		a := m.reserve(someID, "rec")
+		m.reserve(other, "rec")
+		state := filepath.Join(m.home, ".local/state/sandboxer")
+		dead := []string{"/locks/dead-000000", "/registry/dead-000000.json.77.tmp", "/registry/destroyed/dead-111111.json.78.tmp"}
+		young := []string{"/locks/young-000000", "/registry/young-000000.json.79.tmp"}
+		for _, name := range append(append([]string{"/locks/held-000000"}, dead...), young...) {
+			if err := os.WriteFile(state+name, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		long := time.Now().Add(-72 * time.Hour)
+		for _, name := range append([]string{"/locks/held-000000", "/locks/" + other, "/registry/" + other + ".json"}, dead...) {
+			if err := os.Chtimes(state+name, long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held, err := os.Open(state + "/locks/held-000000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := m.run(m.op.Destroy([]onhost.Item{m.item(a, someID, "rec", "true")})); got.Item(someID).Result != onhost.Destroyed {
+			t.Fatalf("got %+v, want it destroyed", got)
+		}
+		for _, name := range dead {
+			if exists(state + name) {
+				t.Errorf("got %s left, want it gone", name)
+			}
+		}
+		for _, name := range append([]string{"/locks/held-000000", "/locks/" + other, "/registry/" + other + ".json"}, young...) {
+			if !exists(state + name) {
+				t.Errorf("got %s gone, want it left", name)
+			}
+		}
+	})
+}
+
 // A line that was cut short is ended before the next one is begun.
 func TestAuditAfterATornLine(t *testing.T) {
 	eachShell(t, func(t *testing.T, m *machine) {
