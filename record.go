@@ -130,13 +130,14 @@ type RecordedRef struct {
 }
 
 // isAnother reports whether a directory that is there is not the one that the
-// record is about. Numbers of devices may change at a boot.
+// record is about. Numbers of devices may change at a boot, and those of inodes
+// are given out again: one of another user's is another one.
 func (r *Record) isAnother(dir DirFacts, now HostSnapshot) bool {
 	if !dir.Present || r.Inode == 0 { // not recorded yet
 		return false
 	}
 	sameBoot := deref(now.Identity.BootID) == r.BootID
-	return dir.Inode != r.Inode || sameBoot && dir.Device != r.Device
+	return dir.UID != r.Owner.UID || dir.Inode != r.Inode || sameBoot && dir.Device != r.Device
 }
 
 // otherEngine reports whether the engine that answers under the name of r's is

@@ -185,10 +185,11 @@ func TestFindStaleWithoutTheEngine(t *testing.T) {
 // A list says of nothing that it would go which a look has shown will not.
 func TestFindStaleBlocks(t *testing.T) {
 	expired := noon.Add(-time.Hour)
-	for block, dir := range map[string]sandboxer.DirFacts{
-		sandboxer.BlockNotDir:     {Present: true, Inode: 7},
-		sandboxer.BlockDirChanged: {Present: true, IsDir: true, Inode: 8},
-		"":                        {Present: true, IsDir: true, Inode: 7},
+	for dir, block := range map[sandboxer.DirFacts]string{
+		{Present: true, Inode: 7}:                      sandboxer.BlockNotDir,
+		{Present: true, IsDir: true, Inode: 8}:         sandboxer.BlockDirChanged,
+		{Present: true, IsDir: true, Inode: 7, UID: 1}: sandboxer.BlockDirChanged,
+		{Present: true, IsDir: true, Inode: 7}:         "",
 	} {
 		obs := live(2 * time.Hour)
 		s := &obs.Inventory.Sandboxes[0]
