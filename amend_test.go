@@ -142,3 +142,22 @@ func TestTouchMendsARecord(t *testing.T) {
 		t.Errorf("got metadata %s, %v, want %s", got, err, want)
 	}
 }
+
+// A hold outlives a boot that wipes the root, and so must the way out of it.
+func TestReleaseWithoutRoot(t *testing.T) {
+	w := newWorld(t, dummy{})
+	id := w.create(dummySpec())
+	if _, err := w.box.Hold(t.Context(), w.host, id, sandboxer.Hold{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(w.home + "/root"); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := w.box.Release(t.Context(), w.host, id); err != nil || status.Hold != nil {
+		t.Errorf("got %+v, %v, want no hold", status.Hold, err)
+	}
+	if _, err := w.box.Destroy(t.Context(), w.host, id); err != nil {
+		t.Error(err)
+	}
+	w.empty("after the destroy")
+}

@@ -14,7 +14,7 @@ changed() {
 }
 
 enter_home
-check_root || changed "$root is gone"
+check_root || [ -z "$meta" ] || changed "$root is gone"
 dir=$root/$id
 exec 9>>"$state/locks/$id" || exit 1
 lock || {
