@@ -56,7 +56,7 @@ func trashEntry(entry string) (sandboxer.TrashEntry, bool) {
 	}
 	_, err := sandboxer.ParseRef(words[0])
 	until, err2 := strconv.ParseInt(words[2], 10, 64)
-	if err != nil || err2 != nil || words[1] == "" || until < 0 {
+	if err != nil || err2 != nil || !isOp(words[1]) || until < 0 {
 		return sandboxer.TrashEntry{}, false
 	}
 	t := sandboxer.TrashEntry{Ref: words[0], Entry: entry}
@@ -65,6 +65,10 @@ func trashEntry(entry string) (sandboxer.TrashEntry, bool) {
 	}
 	return t, true
 }
+
+// isOp reports whether a word has the form that operations have for a name: a
+// directory that somebody put there, such as notes.v2.1, has not.
+func isOp(word string) bool { return len(word) == 16 && strings.Trim(word, "0123456789abcdef") == "" }
 
 // giveSizes adds what was measured, where it was. Lines are as du prints them:
 //

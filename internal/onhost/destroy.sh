@@ -95,6 +95,11 @@ purge() {
 		own_dir "$trash" || continue
 		for entry in "$trash/$id".*; do
 			if [ ! -d "$entry" ] || [ -L "$entry" ]; then continue; fi
+			case ${entry#"$trash/$id."} in # an operation and a time, or somebody's own
+			*[!0-9a-f.]* | *.*.* | *.*[!0-9]*) continue ;;
+			????????????????.*) ;;
+			*) continue ;;
+			esac
 			# As words: Korn shells count seconds in 32 bits.
 			if [ "$keep" != 0 ] && [ "${entry##*.}" != 0 ]; then continue; fi
 			delete "$entry" && continue

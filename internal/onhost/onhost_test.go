@@ -46,7 +46,7 @@ func eachShell(t *testing.T, f func(t *testing.T, m *machine)) {
 			if err := os.Mkdir(m.home, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			m.op = onhost.Op{Root: m.root, ID: "0123abcd"}
+			m.op = onhost.Op{Root: m.root, ID: "0123456789abcdef"}
 			f(t, m)
 		})
 	}
@@ -184,7 +184,7 @@ func TestReserveKeepsModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(base) })
-	m := &machine{t: t, shell: "/bin/sh", home: base + "/home", root: base + "/root", op: onhost.Op{Root: base + "/root", ID: "0123abcd"}}
+	m := &machine{t: t, shell: "/bin/sh", home: base + "/home", root: base + "/root", op: onhost.Op{Root: base + "/root", ID: "0123456789abcdef"}}
 	err = errors.Join(os.Chmod(base, 0o755), os.Mkdir(m.home, 0o700), os.Mkdir(m.root, 0o700), os.Chown(m.home, nobody, nobody),
 		os.Chown(m.root, nobody, nobody), os.Symlink(busybox, base+"/tar"), os.Symlink(busybox, base+"/gzip"))
 	if err != nil {

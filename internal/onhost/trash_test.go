@@ -259,21 +259,27 @@ func TestPurgeTrashed(t *testing.T) {
 }
 
 // A destroy deletes what reaps have kept of the same name; a reap that keeps
-// leaves it.
+// leaves it. Neither touches what no reap has put there.
 func TestPurgeKeepsOthers(t *testing.T) {
+	own := []string{"bak", "0123456789abcdef", "20261125.0", "0123456789abcdef.0.0", "0123456789abcdef.old", "0123456789abcdeg.0", "0123456789abcdef0.0"}
 	eachShell(t, func(t *testing.T, m *machine) {
+		for _, name := range own {
+			if err := os.MkdirAll(m.root+"/.trash/fake99."+name, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for i, c := range []struct {
 			keep, want int64 // seconds, entries
 		}{{later, 1}, {later, 2}, {0, 0}} {
 			item := m.stray("fake99")
 			item.Keep = c.keep
 			op := m.op
-			op.ID += string(rune('a' + i))
+			op.ID = op.ID[:15] + string(rune('a'+i))
 			if got, _ := m.run(op.Reap([]onhost.Item{item})); got.Item("fake99").Result != onhost.Destroyed {
 				t.Fatalf("got %+v, want it removed", got)
 			}
-			if found, _ := filepath.Glob(m.root + "/.trash/fake99.*"); len(found) != int(c.want) {
-				t.Errorf("keep %d: got %q in the trash, want %d", c.keep, found, c.want)
+			if found, _ := filepath.Glob(m.root + "/.trash/fake99.*"); len(found) != int(c.want)+len(own) {
+				t.Errorf("keep %d: got %q in the trash, want %d and %q", c.keep, found, c.want, own)
 			}
 		}
 	})
@@ -282,7 +288,7 @@ func TestPurgeKeepsOthers(t *testing.T) {
 // What is kept to look back at does not grow for ever.
 func TestTidy(t *testing.T) {
 	eachShell(t, func(t *testing.T, m *machine) {
-		m.op.ID = "0123abc0"
+		m.op.ID = "0123456789abcde0"
 		a := m.reserve(someID, "rec")
 		state := filepath.Join(m.home, ".local/state/sandboxer")
 		old, recent := state+"/registry/destroyed/old-000000.json", state+"/registry/destroyed/new-000000.json"
