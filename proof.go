@@ -42,7 +42,10 @@ const (
 type proof []ProofCheck
 
 func (p *proof) pass(check, format string, args ...any) {
-	*p = append(*p, ProofCheck{Check: check, Status: Pass, Detail: fmt.Sprintf(format, args...)})
+	if len(args) > 0 { // of ten thousand sandboxes most say the same
+		format = fmt.Sprintf(format, args...)
+	}
+	*p = append(*p, ProofCheck{Check: check, Status: Pass, Detail: format})
 }
 
 func (p *proof) fail(check, code, format string, args ...any) {
@@ -82,7 +85,7 @@ func recommended(obs Observation) []StaleSandbox {
 }
 
 func (f *staleFinder) proveSandbox(s Sandbox, class StaleClass, detail string, age *time.Duration) proof {
-	var p proof
+	p := make(proof, 0, 13)
 	switch class {
 	case Corrupt, Foreign, Undecided:
 		p.fail(ProofRecords, BlockReportOnly, "%s", detail)

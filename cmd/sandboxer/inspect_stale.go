@@ -47,6 +47,7 @@ func (a *app) inspectStaleCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			frugal(obs)
 			doc, err := s.box.NewStaleDocument(s.host, obs, sandboxer.FindStale(obs, policy))
 			if err != nil {
 				return err

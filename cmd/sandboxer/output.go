@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -21,20 +20,21 @@ func (a *app) asJSON() bool {
 
 // answer prints the one document of this run, as JSON or by text.
 func (a *app) answer(doc any, text func(*page)) error {
-	var b bytes.Buffer
-	if a.asJSON() {
-		e := json.NewEncoder(&b)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		if err := e.Encode(doc); err != nil {
-			return fmt.Errorf("encode the answer: %w", err)
-		}
-	} else {
+	if !a.asJSON() {
+		var b bytes.Buffer
 		p := newPage(&b, columns(a.out))
 		text(p)
 		p.flush()
+		return a.print(b.Bytes())
 	}
-	return a.print(b.Bytes())
+	if done, err := a.stream(doc); done {
+		return err
+	}
+	data, err := indented(doc, "")
+	if err != nil {
+		return err
+	}
+	return a.print(data)
 }
 
 // print writes the answer, and takes care that there is no second one.

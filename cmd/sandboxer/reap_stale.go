@@ -126,6 +126,7 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 	if err != nil {
 		return err
 	}
+	frugal(obs)
 	if stored != nil {
 		return a.reapPlanned(ctx, s, obs, stored, f)
 	}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/tegwick/sand-boxer"
+)
+
+// streamFrom is how many things a list has that is printed one by one: all of
+// it in memory, once as text and once more indented, would be most of what the
+// program takes.
+const streamFrom = 500
+
+// frugal makes the garbage collector keep up where there is much to judge:
+// without it, as much again as is in use would be waiting for it.
+func frugal(obs sandboxer.Observation) {
+	if len(obs.Inventory.Sandboxes)+len(obs.Inventory.Directories) > streamFrom {
+		debug.SetMemoryLimit(48 << 20)
+	}
+}
+
+// stream prints what answer would, byte for byte, and keeps none of it. It
+// reports whether doc is one that it knows.
+func (a *app) stream(doc any) (bool, error) {
+	switch doc := doc.(type) {
+	case sandboxer.StaleDocument:
+		rows := doc.StaleCandidates
+		doc.StaleCandidates = nil
+		return a.streamRows(doc, "stale_candidates", rows)
+	case sandboxer.ReapPlanDocument:
+		rows := doc.Kept
+		doc.Kept = nil
+		return a.streamRows(doc, "kept", rows)
+	}
+	return false, nil
+}
+
+// streamRows prints doc, in which the list of that name is null, with rows in
+// it.
+func (a *app) streamRows(doc any, name string, rows []sandboxer.StaleSandbox) (bool, error) {
+	if len(rows) < streamFrom {
+		return false, nil
+	}
+	frame, err := indented(doc, "")
+	if err != nil {
+		return true, err
+	}
+	gap := fmt.Appendf(nil, "\n  %q: null", name)
+	before, after, found := bytes.Cut(frame, gap)
+	if !found || bytes.Contains(after, gap) {
+		return true, errors.New("encode the answer: it has no place for its rows")
+	}
+	a.answered = true
+	out := bufio.NewWriterSize(a.out, 64<<10)
+	fmt.Fprintf(out, "%s\n  %q: [", before, name)
+	for i, row := range rows {
+		text, err := indented(row, "    ")
+		if err != nil {
+			return true, err
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		fmt.Fprintf(out, "\n    %s", bytes.TrimSuffix(text, []byte("\n")))
+	}
+	fmt.Fprintf(out, "\n  ]%s", after)
+	if err := out.Flush(); err != nil {
+		return true, fmt.Errorf("write standard output: %w", err)
+	}
+	return true, nil
+}
+
+// indented is v as answer prints it, so far from the margin.
+func indented(v any, prefix string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent(prefix, "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode the answer: %w", err)
+	}
+	return b.Bytes(), nil
+}
