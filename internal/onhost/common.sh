@@ -54,10 +54,12 @@ unmounted() {
 	[ -r /proc/self/mountinfo ] && ! grep -qF -e " $1 " -e " $1/" /proc/self/mountinfo
 }
 
-# audited RESULT OP: the log has the line of that operation on this sandbox.
+# audited RESULT PRIOR: if an operation was cut off before, the log has its line.
+# That it is not of PRIOR itself says only that more than one was: what counts
+# is the last line on where the sandbox is.
 audited() {
-	[ "$2" ] && grep -hF "\"sandbox_id\":\"$id\"" "$state/audit.jsonl" "$state/audit.jsonl.1" 2>/dev/null |
-		grep -F "\"op_id\":\"$2\"" | grep -q "\"result\":\"$1\"}\$"
+	[ "$2" ] && grep -hF "\"sandbox_id\":\"$id\"" "$state/audit.jsonl.1" "$state/audit.jsonl" 2>/dev/null |
+		grep -E '"result":"(removed|restored)"}$' | tail -n 1 | grep -q "\"result\":\"$1\"}\$"
 }
 
 # lock takes the sandbox's lock, open as 9, or fails at once. Korn shells keep

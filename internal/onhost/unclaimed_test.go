@@ -302,14 +302,23 @@ func TestReapIsAlone(t *testing.T) {
 // what was restored in between.
 func TestDestroyIsAuditedOnce(t *testing.T) {
 	const id = "canary-000000"
-	for logged, want := range map[string]int{"": 1, "0f": 1, "0e": 2} {
-		t.Run("logged="+logged, func(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before []string // lines on it, without their beginning
+		want   int
+	}{
+		{"no line", nil, 1},
+		{"the one that was cut off", []string{`0f","at":"x","result":"removed"}`}, 1},
+		{"the one that was cut off before that", []string{`0e","at":"x","result":"removed"}`, `0f","at":"x","result":"held"}`}, 1},
+		{"one before it was restored", []string{`0d","at":"x","result":"removed"}`, `0e","at":"x","result":"restored"}`}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			eachShell(t, func(t *testing.T, m *machine) {
 				a := m.reserve(id, "rec")
 				line := `{"act":"destroy","sandbox_id":"` + id + `","op_id":"`
 				log := line + `0f","at":"x","result":"mount_present"}` + "\n" + strings.Replace(line, id, "other-000000", 1) + `0f","at":"x","result":"removed"}` + "\n"
-				if logged != "" {
-					log += line + logged + `","at":"x","result":"removed"}` + "\n"
+				for _, end := range tt.before {
+					log += line + end + "\n"
 				}
 				if err := os.WriteFile(filepath.Join(m.home, ".local/state/sandboxer/audit.jsonl"), []byte(log), 0o600); err != nil {
 					t.Fatal(err)
@@ -326,8 +335,8 @@ func TestDestroyIsAuditedOnce(t *testing.T) {
 						n++
 					}
 				}
-				if n != want {
-					t.Errorf("got %d lines of its removal, want %d:\n%s", n, want, m.auditLog())
+				if n != tt.want {
+					t.Errorf("got %d lines of its removal, want %d:\n%s", n, tt.want, m.auditLog())
 				}
 			})
 		})
