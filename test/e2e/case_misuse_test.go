@@ -81,6 +81,9 @@ func TestCase43(t *testing.T) {
 		plan := y.plan()
 		_, err := y.reap(y.host, plan)
 		y.refused("reap", err, "too_many")
+		plan.SandboxesCount = 10_000
+		_, err = y.reap(y.host, plan)
+		y.refused("reap of a few in a hundred", err, "too_many")
 		few := plan
 		few.Candidates = plan.Candidates[:sandboxer.MaxReapShare+1]
 		few.SandboxesCount = 2*sandboxer.MaxReapShare + 1
