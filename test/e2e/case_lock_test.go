@@ -252,3 +252,25 @@ func (y *yard) contents(dir string) []string {
 	y.t.Helper()
 	return slices.Sorted(strings.Lines(output(y.t, "sh", "-c", "cd "+dir+" && find . -type f -exec cksum {} +")))
 }
+
+// What could be deleted only in part is not restored as if it were whole.
+func TestCase55Half(t *testing.T) {
+	callers(t, func(y *yard) {
+		id := y.dead()
+		_, _, plan := y.look(sandboxer.StalePolicy{AllowYoung: true})
+		if _, err := y.reap(y.host, plan); err != nil {
+			y.t.Fatal(err)
+		}
+		file := y.await(y.root + "/.trash*/" + string(id) + ".*/data/file")
+		y.do("chattr", "+i", file)
+		y.t.Cleanup(func() { _ = exec.Command("chattr", "-i", file).Run() })
+		if result, err := y.reap(y.host, y.plan()); !errors.Is(err, sandboxer.ErrRemains) {
+			y.t.Fatalf("got %v, want ErrRemains\n%s", err, rows(result))
+		}
+		y.do("chattr", "-i", file)
+		if _, err := y.box.Restore(y.t.Context(), y.host, id); err == nil {
+			_, err = os.Stat(y.dir(id) + "/bin/program")
+			y.t.Errorf("restore: got nil, and of what had been there: %v; want it refused", err)
+		}
+	})
+}
