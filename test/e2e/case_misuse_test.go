@@ -141,3 +141,15 @@ func TestCase54(t *testing.T) {
 		}
 	})
 }
+
+// What is to be left out of a reap is named, or nothing is reaped.
+func TestCase20Except(t *testing.T) {
+	callers(t, func(y *yard) {
+		id := y.dead()
+		defer y.keeps(y.root)()
+		for _, ref := range []string{"", "\n", string(id) + "\n../x"} {
+			y.misused("reap-stale", "--apply", "--allow-young", "--keep-trash", "0", "--except", ref)
+			y.misused("reap-stale", "--apply", "--allow-young", "--keep-trash", "0", "--except="+ref)
+		}
+	})
+}
