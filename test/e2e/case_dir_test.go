@@ -1,11 +1,16 @@
 package e2e
 
 import (
+	"context"
 	"errors"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // A symbolic link in the place of a sandbox's directory is not followed,
@@ -175,4 +180,57 @@ func TestCase09(t *testing.T) {
 			y.t.Errorf("got\n%swant\n%s", now, before)
 		}
 	})
+}
+
+// hang mounts a file system that answers nobody, until the test ends.
+func (y *yard) hang(at string) {
+	y.t.Helper()
+	lab.Require(y.t, "rootless") // which has fuse-overlayfs
+	below := y.base + "/hang" + strings.ReplaceAll(strings.TrimPrefix(at, y.base), "/", "-")
+	for _, dir := range []string{"/lower", "/upper", "/work"} {
+		y.do("mkdir", "-p", below+dir)
+	}
+	server := exec.Command("fuse-overlayfs", "-f", "-o", "lowerdir="+below+"/lower,upperdir="+below+"/upper,workdir="+below+"/work", at)
+	if err := server.Start(); err != nil {
+		y.t.Fatal(err)
+	}
+	y.t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	y.do("sh", "-c", "n=0; until grep -q ' "+at+" fuse' /proc/mounts; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done")
+	y.do("kill", "-STOP", strconv.Itoa(server.Process.Pid))
+}
+
+// A file system that hangs, wherever it is mounted below the root, holds up
+// neither the look at the host nor the reap of what is beside it.
+func TestCase08Hung(t *testing.T) {
+	for name, where := range map[string]func(y *yard, id sandboxer.ID) string{
+		"in a sandbox":            func(y *yard, id sandboxer.ID) string { return y.dir(id) + "/data" },
+		"in its records":          func(y *yard, id sandboxer.ID) string { return y.dir(id) + "/.sandboxer" },
+		"on a sandbox":            func(y *yard, id sandboxer.ID) string { return y.dir(id) },
+		"in an unclaimed one":     func(y *yard, id sandboxer.ID) string { return y.root + "/fake99/data" },
+		"on an unclaimed one":     func(y *yard, id sandboxer.ID) string { return y.root + "/fake99" },
+		"on one with an odd name": func(y *yard, id sandboxer.ID) string { return y.root + "/Fake99" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			callers(t, func(y *yard) {
+				beside := y.dead()
+				id := y.more(beside, 1)[0]
+				y.mkdir(where(y, id))
+				y.hang(where(y, id))
+				ctx, cancel := context.WithTimeout(y.t.Context(), 15*time.Second)
+				defer cancel()
+				obs, err := y.box.Inspect(ctx, y.host)
+				if err != nil {
+					y.t.Fatalf("inspect: %v", err)
+				}
+				plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, young))
+				if _, err := y.box.Reap(ctx, y.host, plan); err != nil && !errors.Is(err, sandboxer.ErrRemains) && !errors.Is(err, sandboxer.ErrIncomplete) {
+					y.t.Errorf("reap: %v", err)
+				}
+				y.gone(beside)
+			})
+		})
+	}
 }
