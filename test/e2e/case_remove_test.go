@@ -187,3 +187,16 @@ func TestCase12ReadOnlyOrFull(t *testing.T) {
 		}
 	})
 }
+
+// Directories of the caller's own that are closed to writing go like others.
+func TestCase10Closed(t *testing.T) {
+	callers(t, func(y *yard) {
+		id := y.dead()
+		y.mkdir(y.dir(id) + "/data/module/sub")
+		y.mkdir(y.root + "/fake98/module/sub")
+		y.mkdir(y.root + "/fake99")
+		y.do("chmod", "555", y.dir(id)+"/data/module", y.root+"/fake98/module", y.root+"/fake99")
+		y.reapAll()
+		y.gone(id, "fake98", "fake99")
+	})
+}
