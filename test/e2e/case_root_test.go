@@ -101,3 +101,13 @@ func TestCase20(t *testing.T) {
 		check()
 	})
 }
+
+// A home is no root: what is in it is not unclaimed.
+func TestCase20Home(t *testing.T) {
+	callers(t, func(y *yard) {
+		y.mkdir(y.home + "/projects/precious")
+		y.root = y.home
+		defer y.keeps(y.home + "/projects")()
+		y.exits(4, "reap-stale", "--apply", "--allow-young", "--include-unclaimed", "--keep-trash", "0")
+	})
+}
