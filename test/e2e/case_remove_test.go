@@ -200,3 +200,17 @@ func TestCase10Closed(t *testing.T) {
 		y.gone(id, "fake98", "fake99")
 	})
 }
+
+// Nothing is removed without a word where the audit log cannot be written.
+func TestCase12Audit(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside := y.dead()
+		id, log := y.more(beside, 1)[0], y.home+"/.local/state/sandboxer/audit.jsonl"
+		y.exits(0, "destroy", string(beside))
+		y.do("chattr", "+i", log)
+		y.t.Cleanup(func() { _ = exec.Command("chattr", "-i", log).Run() })
+		if result, err := y.reap(y.host, y.plan()); err == nil && y.removals(id) == 0 {
+			y.t.Errorf("got nil, and no line in the log, want that it is said\n%s", rows(result))
+		}
+	})
+}
