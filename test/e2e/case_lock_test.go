@@ -274,3 +274,24 @@ func TestCase55Half(t *testing.T) {
 		}
 	})
 }
+
+// A lock that the caller may not open, as a sudo that keeps HOME leaves it, stops
+// what it is for, which says so, and nothing else.
+func TestCase37Closed(t *testing.T) {
+	lab.Require(t, "root", "sshd", "ssh")
+	y := newYard(t, "sbxlab-dash") // root may open any
+	beside := y.dead()
+	id, state := y.more(beside, 1)[0], y.home+"/.local/state/sandboxer/"
+	y.do("install", "-m", "600", "/dev/null", state+"locks/"+string(id))
+	result, err := y.reap(y.host, y.plan())
+	y.gone(beside)
+	y.there(id)
+	if got := row(result, id); !strings.HasPrefix(got, "failed ") && !strings.HasPrefix(got, "skipped ") {
+		y.t.Errorf("got %q, %v, want it failed or skipped, with its reason", got, err)
+	}
+	y.do("rm", state+"locks/"+string(id))
+	y.do("chown", "root", state+"reap.lock")
+	y.do("chmod", "600", state+"reap.lock")
+	_, err = y.reap(y.host, y.plan())
+	y.refused("reap", err, "state_unwritable")
+}
