@@ -295,3 +295,35 @@ func TestCase37Closed(t *testing.T) {
 	_, err = y.reap(y.host, y.plan())
 	y.refused("reap", err, "state_unwritable")
 }
+
+// Of what another operation is at, a reap says that it is locked.
+func TestCase35Held(t *testing.T) {
+	callers(t, func(y *yard) {
+		beside := y.dead()
+		id := y.more(beside, 1)[0]
+		plan := y.plan()
+		lock := y.home + "/.local/state/sandboxer/locks/" + string(id)
+		y.as(y.user, "touch", lock)
+		holder := exec.Command("flock", "-F", lock, "sh", "-c", "echo; exec sleep 600")
+		out, err := holder.StdoutPipe()
+		if err == nil {
+			err = holder.Start()
+		}
+		if err == nil {
+			_, err = out.Read(make([]byte, 1))
+		}
+		if err != nil {
+			y.t.Fatal(err)
+		}
+		y.t.Cleanup(func() {
+			_ = holder.Process.Kill()
+			_ = holder.Wait()
+		})
+		result, err := y.reap(y.host, plan)
+		y.outcome(result, id, "skipped locked")
+		y.gone(beside)
+		if !errors.Is(err, sandboxer.ErrRemains) {
+			y.t.Errorf("got %v, want ErrRemains", err)
+		}
+	})
+}
