@@ -214,3 +214,16 @@ func TestCase12Audit(t *testing.T) {
 		}
 	})
 }
+
+// A directory that cannot even be moved fails the removal, which says why.
+func TestCase12Immutable(t *testing.T) {
+	callers(t, func(y *yard) {
+		id := y.dead()
+		y.do("chattr", "+i", y.dir(id))
+		y.t.Cleanup(func() { _ = exec.Command("chattr", "-i", y.dir(id)).Run() })
+		y.fails(id, y.dir(id), "Operation not permitted")
+		y.do("chattr", "-i", y.dir(id))
+		y.reapAll()
+		y.gone(id)
+	})
+}
