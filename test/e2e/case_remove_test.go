@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // oddNames are names that mean something to somebody.
@@ -223,6 +224,25 @@ func TestCase12Immutable(t *testing.T) {
 		y.t.Cleanup(func() { _ = exec.Command("chattr", "-i", y.dir(id)).Run() })
 		y.fails(id, y.dir(id), "Operation not permitted")
 		y.do("chattr", "-i", y.dir(id))
+		y.reapAll()
+		y.gone(id)
+	})
+}
+
+// In a root that several users share, one who has taken the names of the trash
+// keeps nobody from removing what is theirs.
+func TestCase17Trash(t *testing.T) {
+	callers(t, func(y *yard) {
+		stranger, err := lab.FindUser("sbxlab-mksh")
+		if err != nil {
+			y.t.Fatal(err)
+		}
+		y.do("mkdir", y.root)
+		y.do("chmod", "1777", y.root)
+		id := y.dead()
+		for _, name := range []string{".trash", fmt.Sprintf(".trash-%d", y.user.UID)} {
+			y.as(stranger, "mkdir", y.root+"/"+name)
+		}
 		y.reapAll()
 		y.gone(id)
 	})
