@@ -131,7 +131,7 @@ func (b *Sandboxer) runScript(ctx context.Context, host Host, doing string, cmd 
 func refusal(doing string, r *onhost.Refusal) error {
 	err := &RefusedError{Doing: doing, Reasons: []Reason{{r.Code, r.Message}}}
 	switch r.Code {
-	case "root_symlink", "root_foreign", "root_not_a_directory", "root_unwritable", "root_writable":
+	case "root_symlink", "root_home", "root_foreign", "root_not_a_directory", "root_unwritable", "root_writable":
 		err.Hint = "use a directory of your own: --root ~/.sandboxer"
 	case "state_unwritable", "no_home":
 		err.Hint = "the user on the host needs a home directory that can be written to"

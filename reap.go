@@ -184,7 +184,9 @@ func (r *reaping) whyNot(c ReapCandidate, stale StaleReport) (code, why string) 
 		}
 		return "evidence_changed", fmt.Sprintf("it has changed since the plan was made, and is %s now", s.Class)
 	}
-	if r.before.Inventory.withID(ID(c.Ref)) != nil {
+	if s := r.before.Inventory.withID(ID(c.Ref)); s != nil && s.Locked != nil && *s.Locked {
+		return "locked", "another operation holds it"
+	} else if s != nil {
 		return "evidence_changed", "it is in use again"
 	}
 	return codeGone, "it is not there any more"

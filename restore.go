@@ -59,7 +59,7 @@ func (inv *Inventory) kept(ref ID) *TrashEntry {
 	var found *TrashEntry
 	for i := range inv.Trash {
 		t := &inv.Trash[i]
-		if t.Ref != string(ref) || t.TrashedAt == nil || !t.IsDir || !t.Own {
+		if t.Ref != string(ref) || t.TrashedAt == nil || t.KeptUntil == nil || !t.IsDir || !t.Own { // some of it may be deleted
 			continue
 		}
 		if found == nil || t.TrashedAt.After(*found.TrashedAt) || t.TrashedAt.Equal(*found.TrashedAt) && t.SandboxID != nil {

@@ -43,7 +43,7 @@ odd() {
 # What a reap keeps for a while: the entries, and which of them have metadata.
 trashed() {
 	trashes=
-	for dir in ./.trash "./.trash-$uid"; do
+	for dir in ./.trash "./.trash-$uid" "./.trash-$uid".*; do
 		if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then trashes="$trashes $dir"; fi
 	done
 	begin trash

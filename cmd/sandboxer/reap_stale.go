@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,7 +55,7 @@ type reapFlags struct {
 	apply, dryRun, yes, unclaimed, young bool
 
 	olderThan *durationFlag
-	except    []string
+	except    exceptFlag
 	max       int64
 
 	plan       string // a file
@@ -70,7 +71,7 @@ func (f *reapFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.apply, "apply", false, "remove what is listed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "remove nothing (the default)")
 	flags.Var(f.olderThan, "older-than", "age in hours, or a duration such as 90m; given, a floor for every class")
-	flags.StringSliceVar(&f.except, "except", nil, "keep the sandbox of this id or name; may be repeated")
+	flags.Var(&f.except, "except", "keep the sandbox of this id or `NAME`; may be repeated, or have several with commas")
 	flags.Int64Var(&f.max, "max", 0, "allow this many removals (default: 20, and half of all sandboxes)")
 	flags.BoolVar(&f.unclaimed, "include-unclaimed", false, "remove directories without sandboxer's records too")
 	flags.BoolVar(&f.young, "allow-young", false, "remove what is younger than the floors too")
@@ -99,10 +100,22 @@ func (f *reapFlags) check(flags *pflag.FlagSet) error {
 	if f.policy.KeepTrash = f.keepTrash.value; f.policy.KeepTrash == 0 {
 		f.policy.KeepTrash = -1
 	}
-	var err error
-	f.kept, err = parseRefs(f.except)
+	f.kept = f.except
+	return nil
+}
+
+// An exceptFlag is --except. An empty one, as of a variable that is not set,
+// would leave nothing out.
+type exceptFlag []sandboxer.ID
+
+func (f *exceptFlag) Set(s string) error {
+	refs, err := parseRefs(strings.Split(s, ","))
+	*f = append(*f, refs...)
 	return err
 }
+
+func (f *exceptFlag) Type() string   { return "name" }
+func (f *exceptFlag) String() string { return "" }
 
 func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 	limit := readLimit

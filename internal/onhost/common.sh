@@ -99,6 +99,14 @@ enter_home() {
 	esac
 	mkdir -p -- "$state/registry/destroyed" "$state/locks" ||
 		refuse state_unwritable "cannot write below $state"
+	# What was done is to be noted; a full disk is no reason not to make room.
+	if [ -e "$state/audit.jsonl" ]; then
+		(: >>"$state/audit.jsonl") 2>/dev/null || refuse state_unwritable "cannot write $state/audit.jsonl"
+	fi
+	# Else all that is in a home would be nobody's.
+	case $state/ in
+	"$root"/*) refuse root_home "$root holds the home of the user: want a directory of its own" ;;
+	esac
 }
 
 # check_root refuses a root that somebody else can redirect. The caller's own

@@ -39,6 +39,11 @@ prove_unused() {
 	fi
 }
 
+# lockable: a shell ends where it cannot open what it is told to.
+lockable() {
+	(: >>"$state/locks/$id") 2>/dev/null || end failed lock "$state/locks/$id cannot be opened"
+}
+
 # end RESULT CODE MESSAGE...: the last word on one sandbox.
 end() {
 	case $1 in
@@ -51,13 +56,22 @@ end() {
 
 # trash takes the directory out of the way in one atomic step, to where it
 # stays until the time in its name. In a root that several users share, the
-# first one's .trash is closed to the others. Another destroy may take the
-# trash away, once it is empty, at any time.
+# first one's .trash is closed to the others, and the second name may be taken
+# by who means no good; nobody guesses the third. Another destroy may take the
+# trash away, once it is empty, at any time. A directory that is closed to
+# writing cannot be moved; it is opened for that long.
 trash() {
-	for trash in "$root/.trash" "$root/.trash-$uid"; do
+	mode=''
+	[ -w "$dir" ] || { mode=$(stat -c %a -- "$dir") && chmod u+rwx -- "$dir"; }
+	for trash in "$root/.trash" "$root/.trash-$uid" "$root/.trash-$uid.$op"; do
 		mkdir -m 700 -- "$trash" 2>/dev/null
-		own_dir "$trash" && mv -- "$dir" "$trash/$id.$op.$keep" && return
+		own_dir "$trash" || continue
+		if trash_err=$(mv -- "$dir" "$trash/$id.$op.$keep" 2>&1); then
+			[ -z "$mode" ] || chmod "$mode" -- "$trash/$id.$op.$keep"
+			return 0
+		fi
 	done
+	[ -z "$mode" ] || chmod "$mode" -- "$dir"
 	return 1
 }
 
@@ -75,10 +89,20 @@ purge_foreign() {
 	purge_err=$(podman unshare rm -rf -- "$purge_dir" 2>&1)
 }
 
-# delete DIRECTORY of the trash, or say why not in "purge_err".
+# open_up: what the caller's own directories in it were closed to. Files keep
+# their modes, as they may have other names elsewhere; a directory has one.
+open_up() {
+	find "$purge_dir" -xdev -type d -user "$uid" ! -perm -700 -exec chmod u+rwx {} +
+}
+
+# delete DIRECTORY of the trash, or say why not in "purge_err". What is deleted
+# in part is not to be taken for what was kept: its name is of no time any more.
 delete() {
-	purge_dir=$1
-	prove_no_mount "$purge_dir"
+	purge_dir=${1%.*}.0
+	prove_no_mount "$1"
+	[ "$1" = "$purge_dir" ] || purge_err=$(mv -- "$1" "$purge_dir" 2>&1) || return
+	purge_err=$(rm -rf -- "$purge_dir" 2>&1) && return
+	open_up 2>/dev/null
 	purge_err=$(rm -rf -- "$purge_dir" 2>&1) || purge_foreign && return
 	purge_err=$(printf '%s' "$purge_err" | tail -n 1)
 	return 1
@@ -89,9 +113,10 @@ delete() {
 purge() {
 	if [ -d "$dir" ]; then
 		prove_no_mount "$dir"
-		trash 2>/dev/null || trash 2>/dev/null || trash || end failed trash "cannot move $dir to $trash"
+		trash_err=''
+		trash || trash || trash || end failed trash "cannot move $dir to $trash: $trash_err"
 	fi
-	for trash in "$root/.trash" "$root/.trash-$uid"; do
+	for trash in "$root/.trash" "$root/.trash-$uid" "$root/.trash-$uid".*; do
 		own_dir "$trash" || continue
 		for entry in "$trash/$id".*; do
 			if [ ! -d "$entry" ] || [ -L "$entry" ]; then continue; fi
@@ -104,7 +129,7 @@ purge() {
 			if [ "$keep" != 0 ] && [ "${entry##*.}" != 0 ]; then continue; fi
 			delete "$entry" && continue
 			if [ "$unclaimed" ] && [ ! -e "$dir" ]; then
-				mv -- "$entry" "$dir" && purge_dir=$dir # where it is seen
+				mv -- "$purge_dir" "$dir" && purge_dir=$dir # where it is seen
 				rmdir -- "$trash" 2>/dev/null
 			fi
 			end failed trash_left "$purge_dir: $purge_err; as root, rm -r removes it"
@@ -121,6 +146,7 @@ destroy_one() (
 	id=$1 meta=$2 registry=$3 next=$4 tomb=$5 device=$6 inode=$7 audit_head=$8 teardown=$9
 	shift 9
 	keep=$1 prior=$2 dir=$root/$id unclaimed=''
+	lockable
 	exec 9>>"$state/locks/$id"
 	lock || end locked locked "another operation holds it"
 	if [ ! -e "$dir" ] && [ ! -e "$state/registry/$id.json" ] && [ -e "$state/registry/destroyed/$id.json" ]; then
@@ -183,6 +209,7 @@ refuse_one() (
 # alone: one reap at a time. Its lock is not passed on: a command that hangs
 # must not keep all others from reaping.
 alone() {
+	(: >>"$state/reap.lock") 2>/dev/null || refuse state_unwritable "$state/reap.lock cannot be opened"
 	exec 8>>"$state/reap.lock"
 	flock -n 8 8>&8 && return
 	say locked
@@ -194,6 +221,7 @@ alone() {
 remove_unclaimed() (
 	id=$1 device=$2 inode=$3 audit_head=$4 keep=$5
 	dir=$root/$id next='' unclaimed=yes
+	lockable
 	exec 9>>"$state/locks/$id" 8>&-
 	lock || end locked locked "another operation holds it"
 	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
@@ -220,8 +248,11 @@ purge_trashed() (
 	dir=$root/$1 device=$2 inode=$3 audit_head=$4
 	id=${1##*/}
 	id=${id%%.*} ref=$1
+	lockable
 	exec 9>>"$state/locks/$id" 8>&-
 	lock || end locked locked "another operation holds it"
+	# A purge that was cut off has taken the time from its name.
+	[ -e "$dir" ] || [ ! -d "${dir%.*}.0" ] || dir=${dir%.*}.0
 	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
 		forget
 		end gone gone "it is gone"
@@ -229,7 +260,7 @@ purge_trashed() (
 	own_dir "${dir%/*}" || end refused trash "${dir%/*} is not the caller's"
 	prove_dir
 	next=$(dd if="$dir/.sandboxer/meta.json" bs=16384 count=1 2>/dev/null)
-	delete "$dir" || end failed trash_left "$dir: $purge_err; as root, rm -r removes it"
+	delete "$dir" || end failed trash_left "$purge_dir: $purge_err; as root, rm -r removes it"
 	rmdir -- "${dir%/*}" 2>/dev/null
 	audit purged
 	forget

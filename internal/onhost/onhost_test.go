@@ -601,22 +601,23 @@ func TestDestroyTrustsNoTrash(t *testing.T) {
 	}
 	dangling := func(path string) error { return os.Symlink("nowhere", path) }
 	for name, tt := range map[string]struct {
-		first, second func(string) error
-		result        string
+		first, second, third func(string) error
+		result               string
 	}{
-		"foreign":          {foreign, nil, onhost.Destroyed},
-		"dangling":         {dangling, nil, onhost.Destroyed},
-		"both foreign":     {foreign, foreign, onhost.Failed},
-		"foreign dangling": {foreign, dangling, onhost.Failed},
+		"foreign":          {foreign, nil, nil, onhost.Destroyed},
+		"dangling":         {dangling, nil, nil, onhost.Destroyed},
+		"both foreign":     {foreign, foreign, nil, onhost.Destroyed},
+		"foreign dangling": {foreign, dangling, nil, onhost.Destroyed},
+		"all foreign":      {foreign, foreign, foreign, onhost.Failed}, // which takes the name of the operation
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachShell(t, func(t *testing.T, m *machine) {
 				a := m.reserve(id, "rec")
-				if err := tt.first(m.root + "/.trash"); err != nil {
-					t.Fatal(err)
-				}
-				if tt.second != nil {
-					if err := tt.second(m.root + "/.trash-0"); err != nil {
+				for i, plant := range []func(string) error{tt.first, tt.second, tt.third} {
+					if plant == nil {
+						continue
+					}
+					if err := plant(m.root + []string{"/.trash", "/.trash-0", "/.trash-0." + m.op.ID}[i]); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -19,8 +19,7 @@ const leftover = "canary-000000"
 
 // eachUsersShell runs f, for every shell, on a machine of an ordinary user, on
 // which a destroy has just failed: there is a directory in the trash that has
-// something in it, and may not be written to. A purger that is of the same user
-// can change that.
+// something in it and is root's. A purger has an rm of root's.
 func eachUsersShell(t *testing.T, f func(t *testing.T, m *machine, item onhost.Item)) {
 	lab.Require(t, "root")
 	eachShell(t, func(t *testing.T, m *machine) {
@@ -38,7 +37,9 @@ func eachUsersShell(t *testing.T, f func(t *testing.T, m *machine, item onhost.I
 			t.Fatal(err)
 		}
 		a := m.reserve(leftover, "rec")
-		if err := os.Chmod(a.Dir+"/data", 0o500); err != nil {
+		rm, err := os.ReadFile("/bin/rm")
+		if err := errors.Join(err, os.Chown(a.Dir+"/data", 0, 0), os.Chmod(a.Dir+"/data", 0o755),
+			os.WriteFile(base+"/rm", rm, 0o755), os.Chmod(base+"/rm", 0o755|os.ModeSetuid)); err != nil {
 			t.Fatal(err)
 		}
 		item := m.item(a, leftover, "rec", "echo removed image i; echo . >>$HOME/teardowns")
@@ -51,7 +52,7 @@ func eachUsersShell(t *testing.T, f func(t *testing.T, m *machine, item onhost.I
 }
 
 // empties is a purger that keeps what it was given to read.
-const empties = `cat >"$HOME/got" && chmod u+w "$1/data" && rm -r "$1/data"`
+const empties = `cat >"$HOME/got" && "$HOME/../rm" -r "$1/data"`
 
 // helper is what purgers read: nothing that a shell would take as it is.
 var helper = append(bytes.Repeat([]byte("\x00\x1f\x8b\n\\}'\n\xff"), 20000), "exit 0"...)

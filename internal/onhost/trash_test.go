@@ -3,6 +3,7 @@ package onhost_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -368,6 +369,60 @@ func TestAuditAfterATornLine(t *testing.T) {
 		lines := strings.Split(m.auditLog(), "\n")
 		if len(lines) != 4 || lines[0] != `{"act":"des` || !strings.HasPrefix(lines[1], `{"act":"reap"`) || !strings.HasPrefix(lines[2], `{"act":"reap"`) {
 			t.Errorf("got %q, want the torn line and two whole ones", lines)
+		}
+	})
+}
+
+// What is deleted only in part is not taken for what was kept, and the next
+// purge finds it by its old name.
+func TestPurgeInPart(t *testing.T) {
+	lab.Require(t, "root")
+	eachShell(t, func(t *testing.T, m *machine) {
+		r := m.kept()
+		file := filepath.Join(m.root, r.Entry, "data/file")
+		attr := func(flag, file string) {
+			if out, err := exec.Command("chattr", flag, file).CombinedOutput(); err != nil {
+				t.Fatalf("chattr: %v: %s", err, out)
+			}
+		}
+		attr("+i", file)
+		doomed := filepath.Join(m.root, strings.TrimSuffix(r.Entry, "32503680000")+"0")
+		t.Cleanup(func() { _ = exec.Command("chattr", "-i", doomed+"/data/file").Run() })
+		got, _ := m.run(m.op.Reap([]onhost.Item{trashed(r)}))
+		if it := got.Item(r.Entry); it.Result != onhost.Failed || it.Code != onhost.TrashLeft || !exists(doomed) {
+			t.Fatalf("got %+v, want it left, by a name of no time", got)
+		}
+		if got, _ := m.run(m.op.Restore(r)); got.Done {
+			t.Errorf("restore: got %+v, want it not done", got)
+		}
+		attr("-i", doomed+"/data/file")
+		got, _ = m.run(m.op.Reap([]onhost.Item{trashed(r)}))
+		if it := got.Item(r.Entry); it.Result != onhost.Destroyed || exists(m.root+"/.trash") {
+			t.Errorf("got %+v, want it deleted", got)
+		}
+	})
+}
+
+// What is closed to writing is the caller's own all the same.
+func TestReapClosed(t *testing.T) {
+	eachUsersShell(t, func(t *testing.T, m *machine, _ onhost.Item) {
+		item := m.stray("fake99")
+		if err := errors.Join(os.MkdirAll(m.dir("fake99")+"/a/b", 0o755), exec.Command("chown", "-R", "65534:65534", m.root+"/fake99").Run(),
+			os.Chmod(m.dir("fake99")+"/a", 0o555), os.Chmod(m.dir("fake99"), 0o555)); err != nil {
+			t.Fatal(err)
+		}
+		kept := item
+		kept.Keep = later
+		if got, _ := m.run(m.op.Reap([]onhost.Item{kept})); got.Item("fake99").Result != onhost.Destroyed {
+			t.Fatalf("got %+v, want it moved", got)
+		}
+		entry := m.root + "/.trash/fake99." + m.op.ID + ".32503680000"
+		if info, err := os.Stat(entry); err != nil || info.Mode().Perm() != 0o555 {
+			t.Errorf("got %v, %v, want its mode as it was", info, err)
+		}
+		kept = onhost.Item{ID: strings.TrimPrefix(entry, m.root+"/"), Trashed: true, Device: item.Device, Inode: item.Inode, Audit: item.Audit}
+		if got, _ := m.run(m.op.Reap([]onhost.Item{kept})); got.Item(kept.ID).Result != onhost.Destroyed {
+			t.Errorf("got %+v, want it deleted", got)
 		}
 	})
 }
