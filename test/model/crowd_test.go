@@ -36,6 +36,7 @@ type crowd struct {
 // Creators and reapers beside each other on one host: no live sandbox is lost,
 // nothing of any is left, and each removal is told of once.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	must(t, errors.Join(os.Remove(m.dir+"/bin/date"), os.Symlink("/bin/date", m.dir+"/bin/date")))
 	c := &crowd{t: t, m: m, count: map[string]int{}, box: &sandboxer.Sandboxer{
@@ -50,7 +51,7 @@ func TestCrowd(t *testing.T) {
 	}
 	creators.Wait()
 	reapers.Wait()
-	if err := c.reapAll(0); err != nil {
+	if err := c.reapAll(0); err != nil { // and what the others keep
 		t.Error(err)
 	}
 	t.Logf("%d sandboxes: %v", len(c.ids), c.count)
@@ -130,13 +131,18 @@ func (c *crowd) takenEarly(err error) error {
 	return err
 }
 
-// reapAll removes all that is stale, with however many others do the same.
-func (c *crowd) reapAll(int) error {
+// reapAll removes all that is stale, with however many others do the same. Every
+// other time it keeps the directories.
+func (c *crowd) reapAll(turn int) error {
+	policy := sandboxer.StalePolicy{AllowYoung: true, KeepTrash: -1}
+	if turn%2 == 1 {
+		policy.KeepTrash = time.Hour
+	}
 	obs, err := c.box.Inspect(c.t.Context(), c.m)
 	if err != nil {
 		return err
 	}
-	plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, sandboxer.StalePolicy{AllowYoung: true}))
+	plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, policy))
 	plan.Max = int64(len(plan.Candidates))
 	result, err := c.box.Reap(c.t.Context(), c.m, plan)
 	if errors.Is(err, sandboxer.ErrLocked) {
@@ -144,6 +150,8 @@ func (c *crowd) reapAll(int) error {
 	}
 	for _, i := range result.Items {
 		switch {
+		case i.Result == sandboxer.ReapRemoved && i.Class == sandboxer.Trashed:
+			c.told("purged")
 		case i.Result == sandboxer.ReapRemoved:
 			c.told("reaped")
 		case i.Result == sandboxer.ReapSkipped:
