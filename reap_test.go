@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -376,6 +377,55 @@ func TestReapManyDirectories(t *testing.T) {
 	result, err := w.box.Reap(t.Context(), counting, plan)
 	if err != nil || result.RemovedCount != n || counting.runs != 5 {
 		t.Errorf("got %d removed in %d commands, %v, want %d in 5: look, three batches, look", result.RemovedCount, counting.runs, err, n)
+	}
+}
+
+// A thousand sandboxes cost two looks and one command for each hundred.
+func TestReapManySandboxes(t *testing.T) {
+	w := newWorld(t, dummy{})
+	first := w.create(shortLived())
+	data, err := os.ReadFile(w.home + "/root/" + string(first) + "/.sandboxer/meta.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := sandboxer.ParseRecord(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1000
+	for i := range n - 1 {
+		w.like(*rec, sandboxer.ID(fmt.Sprintf("dummy-%06d", i)))
+	}
+	plan := w.plan(young)
+	plan.Max = n
+	counting := &countingHost{Host: w.host}
+	result, err := w.box.Reap(t.Context(), counting, plan)
+	if err != nil || result.RemovedCount != n || counting.runs > 4+n/100 {
+		t.Errorf("got %d removed in %d commands, %v, want %d in at most %d", result.RemovedCount, counting.runs, err, n, 4+n/100)
+	}
+	w.empty("after the reap")
+}
+
+// like puts a sandbox where its host would have it, with a record like that one.
+func (w *world) like(rec sandboxer.Record, id sandboxer.ID) {
+	w.t.Helper()
+	dir := w.home + "/root/" + string(id)
+	if err := os.MkdirAll(dir+"/.sandboxer", 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rec.SandboxID, rec.Inode = id, int64(info.Sys().(*syscall.Stat_t).Ino)
+	data, err := rec.Encode()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, name := range []string{dir + "/.sandboxer/meta.json", w.home + "/.local/state/sandboxer/registry/" + string(id) + ".json"} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
