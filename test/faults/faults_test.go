@@ -118,10 +118,25 @@ func deaths(lines []steps.Line, of death) []death {
 	return list
 }
 
-// inMidst reports whether line i is one of many writes to a file, and not the
-// first.
+// inMidst reports whether line i is one of many writes to a file and not the
+// first, or neither the first nor the last of a tree that goes as a whole.
 func inMidst(lines []steps.Line, i int) bool {
-	return i > 0 && strings.HasPrefix(lines[i].What, "write ") && lines[i-1].Kind == steps.Done && lines[i-1].Run == lines[i].Run && lines[i-1].What == lines[i].What
+	if i == 0 || i+1 == len(lines) {
+		return false
+	}
+	verb, path, _ := strings.Cut(lines[i].What, " ")
+	if verb == "write" {
+		return lines[i-1].Run == lines[i].Run && lines[i-1].What == lines[i].What
+	}
+	for _, l := range lines[i+1:] {
+		if dir, ok := strings.CutPrefix(l.What, verb+" "); ok && verb == "unlink" && strings.HasPrefix(path, dir+"/") {
+			within := verb + " " + dir + "/"
+			if strings.HasPrefix(lines[i-1].What, within) && strings.HasPrefix(lines[i+1].What, within) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // A site is where operations are tried.
