@@ -82,7 +82,7 @@ services:
 		if *got.Phase != string(sandboxer.PhaseWait) || !slices.Contains(got.Log, "oh dear") {
 			t.Errorf("got phase %s, log %q, want wait and what the service said", *got.Phase, got.Log)
 		}
-	}, onDocker, onDocker1, onPodman, onRootless)
+	}, onDocker, onDocker1, onPodman)
 }
 
 // What a compose tool has left when it took the sandbox down, and the pod that

@@ -123,7 +123,7 @@ func TestCase29(t *testing.T) {
 
 		c.wantReaped(id)
 		c.wantHeld(false, things(s)...)
-	}, onDocker, onPodman, onRootless)
+	}, onDocker, onRootless)
 }
 
 // A sandbox of which the engine holds nothing any more keeps its files until it
@@ -199,7 +199,7 @@ func TestCase32(t *testing.T) {
 		}
 		c.wantReaped(id)
 		c.wantHeld(false, things(s)...)
-	}, onDocker, onPodman, onRootless)
+	}, onDocker, onRootless)
 }
 
 // Containers of a user who has no lingering session end with the session: the
