@@ -22,6 +22,8 @@ func (d *doctor) root() {
 		d.add(check, Fail, elsewhere, "%s belongs to another user", root)
 	case RootNotDir:
 		d.add(check, Fail, elsewhere, "%s is not a directory", root)
+	case RootHome:
+		d.add(check, Fail, elsewhere, "%s holds the user's home, and all that is there would be nobody's", root)
 	case RootUnreadable:
 		d.add(check, Fail, elsewhere, "%s cannot be read", root)
 	default:

@@ -80,6 +80,7 @@ func TestDoctor(t *testing.T) {
 		{"root symlink", func(o *Observation) { o.Inventory.RootState = RootSymlink }, "root.state", Fail, "--root"},
 		{"root foreign", func(o *Observation) { o.Inventory.RootState = RootForeign }, "root.state", Fail, "--root"},
 		{"root a file", func(o *Observation) { o.Inventory.RootState = RootNotDir }, "root.state", Fail, "--root"},
+		{"root a home", func(o *Observation) { o.Inventory.RootState = RootHome }, "root.state", Fail, "--root"},
 		{"root unreadable", func(o *Observation) { o.Inventory.RootState = RootUnreadable }, "root.state", Fail, "--root"},
 		{"root writable", func(o *Observation) { o.Inventory.RootState = RootWritable }, "root.state", Warn, "chmod go-w /tmp/sandboxer"},
 		{"root unknown", func(o *Observation) { o.Inventory.RootState = "" }, "root.state", Unknown, ""},

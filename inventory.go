@@ -32,6 +32,7 @@ const (
 	RootForeign    RootState = "foreign"            // another user's
 	RootWritable   RootState = "writable_by_others" // the caller's own, but group or others may write to it
 	RootUnreadable RootState = "unreadable"
+	RootHome       RootState = "home" // the user's home, or what that is in: all there is would be nobody's
 )
 
 // A Source is one place an inventory is made from.

@@ -72,6 +72,8 @@ func (r *reading) rootState() sandboxer.RootState {
 	case r.self.link != "":
 		r.warn(fmt.Sprintf("root %s: %s is a symbolic link", r.self.root, r.self.link))
 		return sandboxer.RootSymlink
+	case r.self.home != "" && strings.HasPrefix(r.self.home+"/", r.self.root+"/"):
+		return sandboxer.RootHome
 	case r.self.exists != nil && !r.self.there:
 		return sandboxer.RootAbsent
 	case !known || uid == nil:

@@ -267,7 +267,7 @@ func TestCase55Half(t *testing.T) {
 		if result, err := y.reap(y.host, y.plan()); !errors.Is(err, sandboxer.ErrRemains) {
 			y.t.Fatalf("got %v, want ErrRemains\n%s", err, rows(result))
 		}
-		y.do("chattr", "-i", file)
+		y.do("chattr", "-i", y.await(y.root+"/.trash*/"+string(id)+".*/data/file"))
 		if _, err := y.box.Restore(y.t.Context(), y.host, id); err == nil {
 			_, err = os.Stat(y.dir(id) + "/bin/program")
 			y.t.Errorf("restore: got nil, and of what had been there: %v; want it refused", err)

@@ -41,7 +41,7 @@ func (h userHost) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result,
 
 // The script dies before and after every call of an engine, of one kind each,
 // and its client with it.
-func TestEngines(t *testing.T) {
+func TestCase36Engines(t *testing.T) {
 	for name, provisioner := range map[string]sandboxer.Provisioner{"docker-v2": compose.Docker{}, "rootless": compose.Podman{}} {
 		t.Run(name, func(t *testing.T) {
 			lab.Require(t, "root", "proc")

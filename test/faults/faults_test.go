@@ -238,7 +238,7 @@ func localWays(op operation) []death {
 	return list
 }
 
-func TestLocal(t *testing.T) {
+func TestCase36(t *testing.T) {
 	lab.Require(t, "proc")
 	s := site{ops: operations(), ways: localWays, worlds: newWorlds(t, kind{}, atOnce())}
 	t.Run("each", s.dieAtEachStep)
@@ -258,7 +258,7 @@ func TestLocal(t *testing.T) {
 }
 
 // The connection is cut, and what runs there does not know.
-func TestRemote(t *testing.T) {
+func TestCase36Remote(t *testing.T) {
 	lab.Require(t, "root", "sshd", "ssh", "proc")
 	const alias = "lab-dash"
 	user, err := lab.FindUser("sbx" + alias)
