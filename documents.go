@@ -43,6 +43,12 @@ func (b *Sandboxer) NewReapResultDocument(host Host, obs Observation, result Rea
 	return ReapResultDocument{Header: h, ReapResult: result}, err
 }
 
+// NewAlertDocument wraps one alert that obs gave.
+func (b *Sandboxer) NewAlertDocument(host Host, obs Observation, alert Alert) (AlertDocument, error) {
+	h, err := b.documentHeader(host, KindAlert, obs)
+	return AlertDocument{Header: h, Alert: alert}, err
+}
+
 // NewDoctorReport wraps what Doctor found in obs.
 func (b *Sandboxer) NewDoctorReport(host Host, obs Observation) (DoctorReport, error) {
 	h, err := b.documentHeader(host, KindDoctorReport, obs)

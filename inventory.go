@@ -266,6 +266,9 @@ type Observation struct {
 	// destroyed before; nil where there is none.
 	Report    []byte
 	Destroyed *Record
+
+	// Canary is for a caller to set who has just run one, for AlertPolicy.
+	Canary *CanaryResult
 }
 
 // Facts are what operations and Doctor need to know of a host beyond its

@@ -27,6 +27,7 @@ const (
 	KindReapPlan            Kind = "ReapPlan"
 	KindReapResult          Kind = "ReapResult"
 	KindAuditLog            Kind = "AuditLog"
+	KindAlert               Kind = "Alert"
 	KindError               Kind = "Error"
 )
 
@@ -58,6 +59,8 @@ func (k Kind) SchemaFile() string {
 		return "reap-plan.v1.schema.json"
 	case KindReapResult:
 		return "reap-result.v1.schema.json"
+	case KindAlert:
+		return "alert.v1.schema.json"
 	case KindAuditLog:
 		return "audit-log.v1.schema.json"
 	case KindError:
@@ -162,6 +165,7 @@ type SnapshotDocument struct {
 	Header
 	HostSnapshot
 	Admission Admission `json:"admission"`
+	Alerts    []Alert   `json:"alerts"` // one for each rule, in their order; null where nobody gave any
 }
 
 // An InventoryDocument is an Inventory printed by itself.
@@ -216,6 +220,12 @@ type ReapPlanDocument struct {
 	Header
 	ReapPlan
 	Digest string `json:"digest"` // of the plan, so that one which was stored is known not to be edited
+}
+
+// An AlertDocument is one Alert by itself, for whoever tells of changes.
+type AlertDocument struct {
+	Header
+	Alert Alert `json:"alert"`
 }
 
 // An AuditDocument is an AuditLog printed by itself.

@@ -94,6 +94,7 @@ func TestDocuments(t *testing.T) {
 		KindStaleReport:       func() (Document, error) { return b.NewStaleDocument(still, Observation{}, StaleReport{}) },
 		KindDoctorReport:      func() (Document, error) { return b.NewDoctorReport(still, Observation{}) },
 		KindReapPlan:          func() (Document, error) { return b.NewReapPlanDocument(still, Observation{}, ReapPlan{}) },
+		KindAlert:             func() (Document, error) { return b.NewAlertDocument(still, Observation{}, Alert{}) },
 		KindAuditLog:          func() (Document, error) { return b.NewAuditDocument(still, AuditLog{}) },
 		KindReapResult:        func() (Document, error) { return b.NewReapResultDocument(still, Observation{}, ReapResult{}) },
 		KindError:             func() (Document, error) { return b.NewErrorDocument("h", ErrorInfo{}) },

@@ -25,6 +25,7 @@ func Example() {
 	}
 	fmt.Println(head.ID)
 	// Output:
+	// alert
 	// audit-log
 	// doctor-report
 	// error

@@ -342,6 +342,10 @@ func samples() []sandboxer.Document {
 		}},
 		samplePlanDocument(),
 		sandboxer.ReapResultDocument{Header: sampleHeader(sandboxer.KindReapResult, "921a2b3c4d5e6f70"), ReapResult: sampleReaped()},
+		sandboxer.AlertDocument{Header: sampleHeader(sandboxer.KindAlert, "b32a1c4d5e6f7081"), Alert: sandboxer.Alert{
+			Name: "disk_root_avail_gb", Field: "disk_root_avail_gb", Status: sandboxer.AlertRaised, Changed: true, Observed: new(8.214), Bound: 10, Since: at(31),
+			Message: "disk_root_avail_gb is 8.214; raised below 10, well again from 11 on",
+		}},
 		sandboxer.AuditDocument{Header: sampleHeader(sandboxer.KindAuditLog, "a32b1c4d5e6f7081"), AuditLog: sampleAudit()},
 		sandboxer.ErrorDocument{Header: sampleHeader(sandboxer.KindError, "70811a2b3c4d5e6f"), Error: failed},
 	}

@@ -46,6 +46,7 @@ func (a *app) registerCompletion(root *cobra.Command) {
 		"hosts-file":    completeFile,
 		"plan":          completeFile,
 		"canary-binary": completeFile,
+		"alert-policy":  completeFile,
 	}
 	eachCommand(root, func(cmd *cobra.Command) {
 		if complete := arguments[cmd.CommandPath()]; complete != nil {

@@ -25,6 +25,7 @@ func hostText(p *page, doc sandboxer.SnapshotDocument) {
 	enginesText(p, doc.Engines)
 	p.gap()
 	admissionText(p, "admission", doc.Admission)
+	alertsText(p, doc.Alerts)
 	if doc.Collection.Partial {
 		var missing []string
 		for _, m := range doc.Collection.Missing {
@@ -54,6 +55,11 @@ func hostsText(p *page, looks []look[hostRow]) {
 			l.host, number(doc.Load.Load1, 2), size(doc.Memory.AvailableBytes), size(doc.DiskRootAvailBytes),
 			fmt.Sprint(l.shown.sandboxes) + more, fmt.Sprint(l.shown.stale) + more, string(doc.Admission.Verdict),
 		})
+		for _, alert := range doc.Alerts {
+			if alert.Status == sandboxer.AlertRaised {
+				rows = append(rows, []string{blank, "alert: " + alert.Message})
+			}
+		}
 		for _, r := range doc.Admission.Reasons {
 			rows = append(rows, []string{blank, fmt.Sprintf("%s: %s", r.Severity, r.Message)})
 		}

@@ -29,6 +29,7 @@ func documents() []document {
 		{sandboxer.KindDoctorReport, reflect.TypeFor[sandboxer.DoctorReport]()},
 		{sandboxer.KindReapPlan, reflect.TypeFor[sandboxer.ReapPlanDocument]()},
 		{sandboxer.KindReapResult, reflect.TypeFor[sandboxer.ReapResultDocument]()},
+		{sandboxer.KindAlert, reflect.TypeFor[sandboxer.AlertDocument]()},
 		{sandboxer.KindAuditLog, reflect.TypeFor[sandboxer.AuditDocument]()},
 		{sandboxer.KindError, reflect.TypeFor[sandboxer.ErrorDocument]()},
 	}

@@ -25,6 +25,7 @@ var documentTypes = map[sandboxer.Kind]reflect.Type{
 	sandboxer.KindDoctorReport:        reflect.TypeFor[sandboxer.DoctorReport](),
 	sandboxer.KindReapPlan:            reflect.TypeFor[sandboxer.ReapPlanDocument](),
 	sandboxer.KindReapResult:          reflect.TypeFor[sandboxer.ReapResultDocument](),
+	sandboxer.KindAlert:               reflect.TypeFor[sandboxer.AlertDocument](),
 	sandboxer.KindAuditLog:            reflect.TypeFor[sandboxer.AuditDocument](),
 	sandboxer.KindError:               reflect.TypeFor[sandboxer.ErrorDocument](),
 }
