@@ -68,7 +68,7 @@ func (w *world) created(status sandboxer.SandboxStatus, s sandboxer.Spec, err er
 	case err == nil && status.State == sandboxer.StateReady:
 		b.inode = inode(w.m.root() + "/" + string(b.id))
 	case w.cutOff() == "" || !errors.As(err, &failure):
-		return fmt.Errorf("create: got %s, %w, want it ready", status.State, err)
+		return fmt.Errorf("create: got %s, %v, want it ready", status.State, err)
 	case len(failure.Left) > 0:
 		w.doubt(b)
 	default:

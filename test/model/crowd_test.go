@@ -100,7 +100,7 @@ func (c *crowd) makeAndDestroy(turn int) error {
 	}
 	c.told("live", id)
 	if err != nil {
-		return fmt.Errorf("create %s: %w", id, err)
+		return fmt.Errorf("create %s: %v", id, err)
 	}
 	obs, err := c.box.Inspect(c.t.Context(), c.m) // and so it is there for a while
 	if err != nil {
@@ -112,11 +112,11 @@ func (c *crowd) makeAndDestroy(turn int) error {
 		}
 	}
 	if data, err := os.ReadFile(c.m.root() + "/" + string(id) + "/a/b"); err != nil || string(data) != payload {
-		return fmt.Errorf("%s is live, and holds %q, %w", id, data, err)
+		return fmt.Errorf("%s is live, and holds %q, %v", id, data, err)
 	}
 	gone, err := c.box.Destroy(c.t.Context(), c.m, id)
 	if err != nil || gone.Telemetry.DestroyDelta == nil {
-		return fmt.Errorf("destroy %s: got %w, want that nobody else did it", id, err)
+		return fmt.Errorf("destroy %s: got %v, want that nobody else did it", id, err)
 	}
 	return nil
 }
@@ -157,11 +157,11 @@ func (c *crowd) reapAll(turn int) error {
 		case i.Result == sandboxer.ReapSkipped:
 			c.told("skipped: " + *i.Code)
 		default:
-			return fmt.Errorf("reap: got %+v, %w", i, err)
+			return fmt.Errorf("reap: got %+v, %v", i, err)
 		}
 	}
 	if err != nil && !errors.Is(err, sandboxer.ErrLocked) && !errors.Is(err, sandboxer.ErrRemains) {
-		return fmt.Errorf("reap: %w", err)
+		return fmt.Errorf("reap: %v", err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ var program = sync.OnceValues(func() ([]byte, error) {
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir+"/program", "github.com/tegwick/sand-boxer/compose/testdata/program")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w: %s", err, out)
+		return nil, fmt.Errorf("go build: %v: %s", err, out)
 	}
 	return os.ReadFile(dir + "/program")
 })

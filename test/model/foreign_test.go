@@ -157,7 +157,7 @@ func give(path string, uid int) error {
 func copyTree(from, to string) error {
 	out, err := exec.Command("cp", "-a", "--", from, to).CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("cp: %w: %s", err, out)
+		err = fmt.Errorf("cp: %v: %s", err, out)
 	}
 	return err
 }

@@ -251,7 +251,7 @@ func (w *world) check() error {
 	}
 	j := w.judge(w.somePolicy())
 	if err := j.rows(sandboxer.FindStale(obs, j.policy), w); err != nil {
-		errs = append(errs, fmt.Errorf("policy %+v: %w", j.policy, err))
+		errs = append(errs, fmt.Errorf("policy %+v: %v", j.policy, err))
 	}
 	return errors.Join(errs...)
 }
@@ -270,11 +270,11 @@ func (w *world) nothingLeft() error {
 	var errs []error
 	held, err := w.engine.holds()
 	if err != nil || len(held) > 0 {
-		errs = append(errs, fmt.Errorf("the engine holds something of %v, %w", held, err))
+		errs = append(errs, fmt.Errorf("the engine holds something of %v, %v", held, err))
 	}
 	trash, err := w.trashNow()
 	if err != nil || len(trash) > 0 {
-		errs = append(errs, fmt.Errorf("got %v in the trash, %w", slices.Collect(maps.Keys(trash)), err))
+		errs = append(errs, fmt.Errorf("got %v in the trash, %v", slices.Collect(maps.Keys(trash)), err))
 	}
 	for _, dir := range []string{w.m.root(), w.m.state() + "/registry", w.m.state() + "/locks"} {
 		entries, err := os.ReadDir(dir)

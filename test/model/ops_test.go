@@ -88,18 +88,18 @@ func (w *world) destroy() (string, error) {
 	switch {
 	case b.at == taken:
 		if !errors.As(err, &refused) && w.cutOff() == "" {
-			return said, fmt.Errorf("destroy %s: got %w, want it refused: something else stands in its place", b.id, err)
+			return said, fmt.Errorf("destroy %s: got %v, want it refused: something else stands in its place", b.id, err)
 		}
 	case w.surelyHeld(b):
 		if !errors.As(err, &refused) && w.cutOff() == "" {
-			return said, fmt.Errorf("destroy %s: got %w, want it refused: somebody holds it", b.id, err)
+			return said, fmt.Errorf("destroy %s: got %v, want it refused: somebody holds it", b.id, err)
 		}
 	case errors.As(err, &refused) && refused.Has(sandboxer.BlockHeld) && (b.doubt || len(b.may) > 1):
 		w.disposal.into = nil
 	case err == nil, (b.doubt || b.at == removed) && b.inode == 0 && errors.Is(err, sandboxer.ErrNotFound):
 		b.gone()
 	case w.cutOff() == "" && !(b.at == removed && w.named(string(b.id)) != nil):
-		return said, fmt.Errorf("destroy: %w", err)
+		return said, fmt.Errorf("destroy: %v", err)
 	default:
 		w.doubt(b)
 	}

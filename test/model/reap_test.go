@@ -35,17 +35,17 @@ func (w *world) reap() (string, error) {
 	var refused *sandboxer.RefusedError
 	if yes, sure := j.future(w.boxes); errors.As(err, &refused) && refused.Has(sandboxer.BlockClock) {
 		if !j.doubt && sure && !yes {
-			err = fmt.Errorf("the clock is right, and got %w", err)
+			err = fmt.Errorf("the clock is right, and got %v", err)
 		} else {
 			err = nil
 		}
 		w.disposal = disposal{}
 		return said, err
 	} else if j.doubt || yes && sure {
-		return said, fmt.Errorf("the clock is wrong, and got %w", err)
+		return said, fmt.Errorf("the clock is wrong, and got %v", err)
 	}
 	if w.cutOff() == "" && (err != nil || result.RemovedCount != int64(len(plan.Candidates))) {
-		return said, fmt.Errorf("got %d of %d removed, %w, want all", result.RemovedCount, len(plan.Candidates), err)
+		return said, fmt.Errorf("got %d of %d removed, %v, want all", result.RemovedCount, len(plan.Candidates), err)
 	}
 	for _, i := range result.Items {
 		ref, _, _ := strings.Cut(filepath.Base(i.Ref), ".")
@@ -143,7 +143,7 @@ func (w *world) last() error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the last reap: %w: %+v", err, result.Items)
+		return fmt.Errorf("the last reap: %v: %+v", err, result.Items)
 	}
 	return errors.Join(w.check(), w.nothingLeft(), os.Remove(w.m.dir+"/clock"))
 }

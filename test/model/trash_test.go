@@ -167,16 +167,16 @@ func (w *world) restore() (string, error) {
 	case b != nil && b.at != removed || blocked == nil || bearer != nil:
 		told := errors.As(err, &refused) || len(entries) == 0 && errors.Is(err, sandboxer.ErrNotFound)
 		if back != nil || err != nil && w.cutOff() == "" && !told {
-			return said, fmt.Errorf("restore %s, which is there: got %w", ref, err)
+			return said, fmt.Errorf("restore %s, which is there: got %v", ref, err)
 		}
 		w.cuts[ref] = true // a lock is left, since something of that name is there
 		return said, nil
 	case len(entries) == 0 && !errors.Is(err, sandboxer.ErrNotFound) && w.cutOff() == "":
-		return said, fmt.Errorf("restore %s, of which nothing is kept: got %w, want ErrNotFound", ref, err)
+		return said, fmt.Errorf("restore %s, of which nothing is kept: got %v, want ErrNotFound", ref, err)
 	case len(entries) == 0:
 		return said, nil
 	case err != nil && w.cutOff() == "", err == nil && back == nil:
-		return said, fmt.Errorf("restore %s: got %w, want it back", ref, err)
+		return said, fmt.Errorf("restore %s: got %v, want it back", ref, err)
 	}
 	return said, w.restored(ref, back, b, err)
 }

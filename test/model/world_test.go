@@ -141,7 +141,7 @@ func (w *world) checkAudit() error {
 			At        time.Time    `json:"at"`
 		}
 		if err := json.Unmarshal(line, &entry); err != nil || !bytes.HasSuffix(line, []byte("\n")) || entry.At.IsZero() {
-			return fmt.Errorf("audit log: got %q, %w, want a line of JSON", line, err)
+			return fmt.Errorf("audit log: got %q, %v, want a line of JSON", line, err)
 		}
 		if entry.Result == "removed" && entry.SandboxID != "" {
 			w.removed[entry.SandboxID]++
