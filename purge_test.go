@@ -35,8 +35,8 @@ func (h *userHost) Run(ctx context.Context, cmd sandboxer.Cmd) (sandboxer.Result
 	return h.Host.Run(ctx, cmd)
 }
 
-// A purging dummy has an engine that can do what its user cannot: it changes
-// the mode of what the user may not write to.
+// A purging dummy has an engine that can do what its user cannot: it has an rm
+// of root's.
 type purging struct {
 	dummy
 	script string
@@ -47,7 +47,7 @@ func (p purging) Purge(_ sandboxer.Record, command []string) sandboxer.Script {
 }
 
 // opens keeps what it reads, and empties the one directory that there is.
-const opens = `cat >$HOME/helper.tgz && chmod u+w "$1"/closed && rm -r "$1"/closed`
+const opens = `cat >$HOME/helper.tgz && $HOME/rm -r "$1"/closed`
 
 // newUsersWorld is a world whose user is nobody.
 func newUsersWorld(t *testing.T, p sandboxer.Provisioner) (*world, *userHost) {
@@ -58,7 +58,9 @@ func newUsersWorld(t *testing.T, p sandboxer.Provisioner) (*world, *userHost) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(home) })
-	if err := errors.Join(os.Chmod(home, 0o755), os.Chown(home, nobody, nobody)); err != nil {
+	rm, err := os.ReadFile("/bin/rm")
+	if err := errors.Join(err, os.Chmod(home, 0o755), os.Chown(home, nobody, nobody),
+		os.WriteFile(home+"/rm", rm, 0o755), os.Chmod(home+"/rm", 0o755|os.ModeSetuid)); err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t, dummy{})
@@ -82,8 +84,7 @@ func (w *world) createClosed() sandboxer.ID {
 	w.t.Helper()
 	id := w.create(usersSpec())
 	closed := w.home + "/root/" + string(id) + "/closed"
-	err := errors.Join(os.Mkdir(closed, 0o700), os.WriteFile(closed+"/file", nil, 0o600),
-		os.Chown(closed, nobody, nobody), os.Chmod(closed, 0o500))
+	err := errors.Join(os.Mkdir(closed, 0o755), os.WriteFile(closed+"/file", nil, 0o600))
 	if err != nil {
 		w.t.Fatal(err)
 	}
