@@ -30,7 +30,7 @@ func (a *app) answer(doc any, text func(*page)) error {
 	if done, err := a.stream(doc); done {
 		return err
 	}
-	data, err := indented(doc, "")
+	data, err := indented(doc)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,8 @@ func frugal(obs sandboxer.Observation) {
 	}
 }
 
-// stream prints what answer would, byte for byte, and keeps none of it. It
-// reports whether doc is one that it knows.
+// stream prints what answer would, but each row on a line of its own, and keeps
+// none of it. It reports whether doc is one that it knows.
 func (a *app) stream(doc any) (bool, error) {
 	switch doc := doc.(type) {
 	case sandboxer.StaleDocument:
@@ -46,7 +46,7 @@ func (a *app) streamRows(doc any, name string, rows []sandboxer.StaleSandbox) (b
 	if len(rows) < streamFrom {
 		return false, nil
 	}
-	frame, err := indented(doc, "")
+	frame, err := indented(doc)
 	if err != nil {
 		return true, err
 	}
@@ -58,15 +58,19 @@ func (a *app) streamRows(doc any, name string, rows []sandboxer.StaleSandbox) (b
 	a.answered = true
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	fmt.Fprintf(out, "%s\n  %q: [", before, name)
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false)
 	for i, row := range rows {
-		text, err := indented(row, "    ")
-		if err != nil {
-			return true, err
+		line.Reset()
+		if err := e.Encode(row); err != nil {
+			return true, fmt.Errorf("encode the answer: %w", err)
 		}
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		fmt.Fprintf(out, "\n    %s", bytes.TrimSuffix(text, []byte("\n")))
+		out.WriteString("\n    ")
+		out.Write(bytes.TrimSuffix(line.Bytes(), []byte("\n")))
 	}
 	fmt.Fprintf(out, "\n  ]%s", after)
 	if err := out.Flush(); err != nil {
@@ -75,11 +79,11 @@ func (a *app) streamRows(doc any, name string, rows []sandboxer.StaleSandbox) (b
 	return true, nil
 }
 
-// indented is v as answer prints it, so far from the margin.
-func indented(v any, prefix string) ([]byte, error) {
+// indented is v as answer prints it.
+func indented(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetIndent(prefix, "  ")
+	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode the answer: %w", err)
