@@ -120,7 +120,7 @@ func (d *destruction) mayGo() (Script, error) {
 	switch {
 	case dir.Present && !dir.IsDir:
 		return "", &RefusedError{Doing: doing, Reasons: []Reason{{"not_dir", d.s.Dir + " is not a directory"}}}
-	case d.act == "destroy" && d.rec.Hold.holds(d.before.Snapshot.ObservedAt):
+	case d.act == "destroy" && d.rec.State != StateDestroying && d.rec.Hold.holds(d.before.Snapshot.ObservedAt):
 		return "", &RefusedError{
 			Doing: doing, Reasons: []Reason{{BlockHeld, d.rec.Hold.words()}},
 			Hint: "sandboxer release " + string(d.s.SandboxID),

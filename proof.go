@@ -97,7 +97,7 @@ func (f *staleFinder) proveSandbox(s Sandbox, class StaleClass, detail string, a
 	f.proveEngine(&p, s)
 	f.proveOperation(&p, s, class)
 	f.proveOwnDir(&p, s)
-	if s.Hold.holds(f.now) {
+	if s.Hold.holds(f.now) && s.State != StateDestroying { // then it is half gone already
 		p.fail(ProofHold, BlockHeld, "%s", s.Hold.words())
 	} else {
 		p.pass(ProofHold, "nobody holds it")

@@ -112,11 +112,13 @@ func prefixed(where, text string) string {
 	return where + ": " + text
 }
 
-// choose returns the record to act on: the metadata if it is good, or else the
-// registry's; a foreign one only to show it.
+// choose returns the record to act on: the newer one of two good ones, which is
+// mostly the metadata; a foreign one only to show it.
 func choose(meta *sandboxer.Record, ms sandboxer.RecordState, reg *sandboxer.Record, rs sandboxer.RecordState) *sandboxer.Record {
 	good := func(s sandboxer.RecordState) bool { return s == sandboxer.RecordOK || s == sandboxer.RecordMismatch }
 	switch {
+	case meta != nil && good(ms) && reg != nil && rs == sandboxer.RecordOK && reg.UpdatedAt.After(meta.UpdatedAt):
+		return reg // its directory was away when it was renewed
 	case meta != nil && good(ms):
 		return meta
 	case reg != nil && good(rs):
