@@ -54,6 +54,8 @@ type ReapItem struct {
 const (
 	codeGone     = "gone"      // somebody else removed it: nothing is left to do
 	codeNoAnswer = "no_answer" // the host's answer broke off before it
+
+	codeEngineUnknown = "engine_unknown" // the engine did not answer when it was asked to remove it
 )
 
 func (i *ReapItem) noAnswer() bool { return i.Code != nil && *i.Code == codeNoAnswer }
@@ -90,7 +92,7 @@ func (i *ReapItem) judge(got onhost.ItemAnswer) {
 	case onhost.Locked, onhost.Changed, onhost.Refused:
 		i.set(ReapSkipped, got.Code, message)
 	case onhost.Unknown:
-		i.set(ReapUnknown, "engine_unknown", message)
+		i.set(ReapUnknown, codeEngineUnknown, message)
 	case "":
 		i.set(ReapUnknown, codeNoAnswer, "nobody knows what became of it: run it again")
 	default:
@@ -144,6 +146,9 @@ func (r *reaping) verdict(result ReapResult) error {
 	}
 	if left > 0 {
 		errs = append(errs, fmt.Errorf("%s: %d of %d not removed: %w", doing, left, len(result.Items), ErrRemains))
+	}
+	if slices.ContainsFunc(result.Items, func(i ReapItem) bool { return i.Code != nil && *i.Code == codeEngineUnknown }) {
+		errs = append(errs, fmt.Errorf("%s: an engine stopped answering: %w", doing, ErrIncomplete))
 	}
 	if silent := r.silent(); len(silent) > 0 {
 		errs = append(errs, fmt.Errorf("%s: what these hold is not known, and was left alone (%s): %w", doing, strings.Join(silent, ", "), ErrIncomplete))
