@@ -138,10 +138,7 @@ func TestCase47(t *testing.T) {
 			if c.site.engine == "podman" {
 				c.onePool()
 			} else {
-				for at, subnet := range []string{"172.18.0.0/15", "172.20.0.0/14", "172.24.0.0/13", "192.168.0.0/16"} {
-					network := c.ask(fmt.Sprintf("network create --subnet %s case47-%d", subnet, at))
-					c.later("network rm " + network)
-				}
+				c.takeNetworks()
 			}
 			c.wantFailed(c.profile(web), "service web was not started", "network prune")
 		})
@@ -154,6 +151,20 @@ func TestCase47(t *testing.T) {
 			c.wantFailed(c.profile(web), "No space left on device", "")
 		})
 	}, onDocker, onPodman)
+}
+
+// takeNetworks leaves docker no addresses for another network: the large ones
+// that are free, and of what is left one after the other.
+func (c *console) takeNetworks() {
+	c.t.Helper()
+	made := c.onSite(`for large in 172.18.0.0/15 172.20.0.0/14 172.24.0.0/13 192.168.0.0/16; do
+			docker network create --subnet $large case47-large-${large%%/*} 2>/dev/null
+		done
+		n=0
+		while [ $n -lt 64 ] && docker network create case47-$n 2>/dev/null; do n=$((n + 1)); done`)
+	for _, network := range strings.Fields(made) {
+		c.later("network rm " + network)
+	}
 }
 
 // onePool gives podman addresses for one network, and takes them.
