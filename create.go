@@ -166,7 +166,7 @@ func (c *creation) newRecord(info EngineInfo) error {
 		Schema: RecordSchema, SandboxID: id, Nonce: nonce, Name: c.spec.Name, Profile: c.spec.Profile,
 		Labels: c.spec.Labels, MachineID: *who.MachineID, BootID: *who.BootID, Root: c.before.Inventory.Root,
 		Owner:  Owner{User: deref(who.User), UID: *who.UID, Controller: c.b.controller()},
-		Engine: info.Name, EngineVersion: deref(info.Version), EngineRoot: deref(info.RootDir), CreatedAt: now, UpdatedAt: now,
+		Engine: info.Name, EngineVersion: deref(info.Version), EngineRoot: deref(info.RootDir), EngineID: deref(info.EngineID), CreatedAt: now, UpdatedAt: now,
 		State: StateProvisioning, Op: &Operation{OpID: c.op.ID, Kind: "create", Deadline: now.Add(reserveLimit)},
 	}
 	if c.spec.TTL > 0 {

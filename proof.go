@@ -273,6 +273,8 @@ func (f *staleFinder) proveDirectory(d Directory, age *time.Duration) proof {
 	}
 	if slices.ContainsFunc(f.obs.Inventory.ComposeProjects, func(c ComposeProject) bool { return c.WorkingDir != nil && within(*c.WorkingDir, d.Path) }) {
 		p.fail(ProofUse, BlockInUse, "a compose project was started from it")
+	} else if silent := f.silentEngines(); silent != "" {
+		p.unknown(ProofUse, BlockInUse, silent+" did not tell whether a compose project was started from it")
 	} else {
 		p.pass(ProofUse, "no compose project was started from it")
 	}
@@ -283,6 +285,18 @@ func (f *staleFinder) proveDirectory(d Directory, age *time.Duration) proof {
 	}
 	f.proveAge(&p, Unclaimed, age)
 	return p
+}
+
+// silentEngines names the engines that may hold something of this user's and
+// did not tell all of it.
+func (f *staleFinder) silentEngines() string {
+	var names []string
+	for _, e := range f.obs.Snapshot.Engines {
+		if e.Name != EngineProcess && e.Status != EngineForbidden && !f.obs.Inventory.Source(string(e.Name)).Complete() {
+			names = append(names, string(e.Name))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func number(n *int64) string {

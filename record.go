@@ -67,6 +67,7 @@ type Record struct {
 	Engine        Engine            `json:"engine"`
 	EngineVersion string            `json:"engine_version,omitempty"`
 	EngineRoot    string            `json:"engine_root,omitempty"` // EngineInfo.RootDir: tells engines of one name apart; compared, never used as a path
+	EngineID      string            `json:"engine_id,omitempty"`   // EngineInfo.EngineID, likewise
 	Compose       string            `json:"compose,omitempty"`     // Started.Compose, for people
 	CreatedAt     time.Time         `json:"created_at"`            // host clock
 	ExpiresAt     *time.Time        `json:"expires_at,omitempty"`
@@ -144,7 +145,12 @@ func (r *Record) isAnother(dir DirFacts, now HostSnapshot) bool {
 // another one, and where that keeps its things: root's podman is not a user's.
 func (r *Record) otherEngine(snap HostSnapshot) (root string, other bool) {
 	info := snap.Engine(r.Engine)
-	if info == nil || info.RootDir == nil || r.EngineRoot == "" {
+	switch {
+	case info == nil:
+		return "", false
+	case r.EngineID != "" && info.EngineID != nil && *info.EngineID != r.EngineID:
+		return "engine_id " + *info.EngineID, true
+	case info.RootDir == nil || r.EngineRoot == "":
 		return "", false
 	}
 	return *info.RootDir, *info.RootDir != r.EngineRoot

@@ -192,6 +192,7 @@ type EngineInfo struct {
 	ResponseMS        *int64      `json:"response_ms"`        // how long its answer took
 	Rootless          *bool       `json:"rootless"`           // runs as an ordinary user
 	RootDir           *string     `json:"root_dir"`           // where it keeps images and volumes
+	EngineID          *string     `json:"engine_id"`          // what tells it from others that keep their things at the same path; null: it has no such name
 	StorageDriver     *string     `json:"storage_driver"`     // such as "overlay2"
 	CgroupDriver      *string     `json:"cgroup_driver"`      // cgroupfs, systemd
 	ComposeTools      []string    `json:"compose_tools"`      // compose tools found for it: "docker compose", "docker-compose", "podman-compose"

@@ -42,7 +42,7 @@ var blockWords = map[string]string{
 	BlockIncomplete:    "not all records could be read",
 	BlockExcepted:      "it was left out",
 	BlockDirChanged:    "its directory is not the one that was made for it",
-	BlockInUse:         "a compose project was started from it",
+	BlockInUse:         "a compose project was started from it, or that cannot be told",
 	BlockHeld:          "somebody holds it",
 	BlockMount:         "something is mounted in it",
 }

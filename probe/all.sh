@@ -55,6 +55,7 @@ if [ -r "$root" ] && [ -x "$root" ]; then echo 'readable yes'; fi
 echo "docker $docker"
 echo "podman $podman"
 echo "storage $storage"
+[ "$sudo" ] || echo "led ${CONTAINER_HOST-}${CONTAINER_CONNECTION-}"
 echo "runtime ${XDG_RUNTIME_DIR-}"
 echo "docker_host $docker_host"
 compose_plugin && echo 'compose docker compose'

@@ -22,9 +22,9 @@ type (
 		Server              *dockerVersion // the client's form
 	}
 	dockerInfo struct {
-		Driver, CgroupDriver, DockerRootDir string
-		SecurityOptions                     []string
-		DefaultAddressPools                 []addressPool
+		ID, Driver, CgroupDriver, DockerRootDir string
+		SecurityOptions                         []string
+		DefaultAddressPools                     []addressPool
 	}
 	dockerContainer struct {
 		ID, State, ImageID string
@@ -238,7 +238,7 @@ func readDocker(p dockerParts) engine {
 	}
 	e.info.Version, e.info.APIVersion = nonEmpty(version.Version), nonEmpty(version.ApiVersion)
 	e.info.RootDir, e.info.StorageDriver = nonEmpty(info.DockerRootDir), nonEmpty(info.Driver)
-	e.info.CgroupDriver = nonEmpty(info.CgroupDriver)
+	e.info.CgroupDriver, e.info.EngineID = nonEmpty(info.CgroupDriver), nonEmpty(info.ID)
 	e.info.Rootless = new(slices.Contains(info.SecurityOptions, "name=rootless"))
 	e.pools = info.DefaultAddressPools
 	if err := e.readLists(p); err != nil {

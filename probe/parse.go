@@ -97,6 +97,7 @@ type self struct {
 	readable       bool
 	docker, podman string // how they are asked, or why not
 	storage        string // podman's
+	led            string // where a variable leads podman's client, if one does
 	runtime        string // XDG_RUNTIME_DIR, if it is set or was found
 	dockerHost     string // where docker's client is told to look
 	plugin         bool   // docker's compose plugin is installed
@@ -140,6 +141,8 @@ func (r *reading) readSelf() {
 			r.self.podman = value
 		case "storage":
 			r.self.storage = value
+		case "led":
+			r.self.led = value
 		case "runtime":
 			r.self.runtime = value
 		case "docker_host":

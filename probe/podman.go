@@ -3,6 +3,8 @@ package probe
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,6 +71,12 @@ func (r *reading) podman() engine {
 	}
 	if e.info.Status != sandboxer.EngineAbsent { // unused too: what it will be is what a record is compared with
 		e.info.RootDir = nonEmpty(r.self.storage)
+		if r.self.led != "" { // that one's storage may be anywhere
+			sum := sha256.Sum256([]byte(r.self.led))
+			e.info.EngineID = new("led elsewhere: " + hex.EncodeToString(sum[:6]))
+		} else {
+			e.info.EngineID = new("local")
+		}
 		if r.uid != nil {
 			e.info.Rootless = new(*r.uid != 0 && !r.sudo)
 		}
