@@ -84,7 +84,7 @@ func (c *console) dockerBehind(m manner, mode os.FileMode) string {
 		c.t.Fatal(err)
 	}
 	docker := &httputil.ReverseProxy{
-		Director: func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", "docker" },
+		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
 		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", "/var/run/docker.sock")
 		}},

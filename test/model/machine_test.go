@@ -137,8 +137,11 @@ func (m *machine) countDown(res sandboxer.Result) (sandboxer.Result, error) {
 	c := m.cut
 	if c.tool > 0 {
 		text, err := os.ReadFile(m.dir + "/cut")
-		left, _, _ := strings.Cut(string(text), " ")
-		if c.tool, err = strconv.Atoi(left); err != nil {
+		if err == nil {
+			left, _, _ := strings.Cut(string(text), " ")
+			c.tool, err = strconv.Atoi(left)
+		}
+		if err != nil {
 			return res, &sandboxer.HostError{Host: m.Name(), Op: "run", Started: true, Err: err}
 		}
 		c.done = c.tool <= 0
