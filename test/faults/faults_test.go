@@ -120,13 +120,14 @@ func deaths(lines []steps.Line, of death) []death {
 }
 
 // inMidst reports whether line i is one of many writes to a file and not the
-// first, or neither the first nor the last of a tree that goes as a whole.
+// first, one of many signals, of which there are as many as processes at that
+// moment, or neither the first nor the last of a tree that goes as a whole.
 func inMidst(lines []steps.Line, i int) bool {
 	if i == 0 || i+1 == len(lines) {
 		return false
 	}
 	verb, path, _ := strings.Cut(lines[i].What, " ")
-	if verb == "write" {
+	if verb == "write" || verb == "kill" {
 		return lines[i-1].Run == lines[i].Run && lines[i-1].What == lines[i].What
 	}
 	for _, l := range lines[i+1:] {
