@@ -81,7 +81,7 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 		odd = prefixed("metadata", odd)
 	}
 	reg, inRegistry := j.registry[id]
-	_, listed := j.facts[j.self.state+"/registry/"+string(id)+".json"]
+	listing, listed := j.facts[j.self.state+"/registry/"+string(id)+".json"]
 	switch {
 	case inRegistry:
 		var oddReg string
@@ -90,6 +90,8 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 		odd = cmp.Or(odd, prefixed("registry", oddReg))
 	case !j.whole:
 		s.Registry = sandboxer.RecordUnknown
+	case listed && listing.mode&modeType == modeFile && listing.links == 1 && listing.size <= sandboxer.MaxRecord:
+		s.Registry = sandboxer.RecordUnknown // while others come and go there, one may be passed over
 	case listed:
 		s.Registry, odd = sandboxer.RecordCorrupt, cmp.Or(odd, "registry: not a plain file of that size")
 	}

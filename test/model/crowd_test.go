@@ -102,23 +102,40 @@ func (c *crowd) makeAndDestroy(turn int) error {
 	if err != nil {
 		return fmt.Errorf("create %s: %v", id, err)
 	}
-	obs, err := c.box.Inspect(c.t.Context(), c.m) // and so it is there for a while
-	if err != nil {
+	if err := c.seenLive(id); err != nil { // and so it is there for a while
 		return err
-	}
-	for _, row := range sandboxer.FindStale(obs, sandboxer.StalePolicy{AllowYoung: true}).StaleCandidates {
-		if row.Ref == string(id) {
-			return fmt.Errorf("%s is live, and got %+v", id, row)
-		}
 	}
 	if data, err := os.ReadFile(c.m.root() + "/" + string(id) + "/a/b"); err != nil || string(data) != payload {
 		return fmt.Errorf("%s is live, and holds %q, %v", id, data, err)
 	}
 	gone, err := c.box.Destroy(c.t.Context(), c.m, id)
+	for errors.Is(err, sandboxer.ErrIncomplete) { // it was passed over
+		gone, err = c.box.Destroy(c.t.Context(), c.m, id)
+	}
 	if err != nil || gone.Telemetry.DestroyDelta == nil {
 		return fmt.Errorf("destroy %s: got %v, want that nobody else did it", id, err)
 	}
 	return nil
+}
+
+// seenLive looks until the look is whole: among so many that come and go one may
+// be passed over, which is then unknown, and nothing worse.
+func (c *crowd) seenLive(id sandboxer.ID) error {
+	for {
+		obs, err := c.box.Inspect(c.t.Context(), c.m)
+		if err != nil {
+			return err
+		}
+		rows := sandboxer.FindStale(obs, sandboxer.StalePolicy{AllowYoung: true}).StaleCandidates
+		at := slices.IndexFunc(rows, func(row sandboxer.StaleSandbox) bool { return row.Ref == string(id) })
+		switch {
+		case at < 0:
+			return nil
+		case rows[at].Class != sandboxer.Undecided:
+			return fmt.Errorf("%s is live, and got %+v", id, rows[at])
+		}
+		c.told("seen in part")
+	}
 }
 
 // takenEarly accepts a create that fails because a reaper was quicker.
