@@ -214,7 +214,7 @@ func (c *creation) reserve(ctx context.Context) error {
 	if err := cmp.Or(unread, err); err != nil {
 		return err
 	}
-	c.place.Dir, c.rec.Device, c.rec.Inode = answer.Dir, answer.Device, answer.Inode
+	c.place.Dir, c.rec.Device, c.rec.Inode, c.rec.Birth = answer.Dir, answer.Device, answer.Inode, answer.Birth
 	c.rec.ProfileDigest = digest
 	return nil
 }

@@ -208,7 +208,7 @@ func (d *destruction) item(op onhost.Op, teardown Script) (onhost.Item, error) {
 		item.Metadata = nil // the registry's record decides
 	}
 	if ev.Dir.Present {
-		item.Device, item.Inode = ev.Dir.Device, ev.Dir.Inode
+		item.Device, item.Inode, item.Birth = ev.Dir.Device, ev.Dir.Inode, ev.Dir.Birth
 	}
 	return item, nil
 }

@@ -171,6 +171,7 @@ type DirFacts struct {
 	Mode    int64 // permission bits
 	Device  int64
 	Inode   int64
+	Birth   int64 // when it was made, in nanoseconds of the epoch; 0: not known
 }
 
 // A Directory is an entry of the root that no sandbox accounts for.
@@ -184,7 +185,7 @@ type Directory struct {
 	LastChange *time.Time `json:"last_change"` // newest ctime in it; null where it could not be walked
 	SizeBytes  *int64     `json:"size_bytes"`  // what it holds, as far as the user may read it; null: not measured
 
-	Device, Inode int64 `json:"-"` // which one it is; Inode 0: not known
+	Device, Inode, Birth int64 `json:"-"` // which one it is, as in DirFacts; Inode 0: not known
 }
 
 // A TrashEntry is a directory that a reap has taken out of the way.
@@ -196,9 +197,9 @@ type TrashEntry struct {
 	KeptUntil *time.Time `json:"kept_until"` // from then on a reap deletes it; null: from now on
 	SizeBytes *int64     `json:"size_bytes"` // what it holds, as far as the user may read it; null: not measured
 
-	Entry         string `json:"-"` // path below the root
-	Device, Inode int64  `json:"-"` // which one it is
-	IsDir, Own    bool   `json:"-"` // a directory; the connecting user's
+	Entry                string `json:"-"` // path below the root
+	Device, Inode, Birth int64  `json:"-"` // which one it is, as in DirFacts
+	IsDir, Own           bool   `json:"-"` // a directory; the connecting user's
 }
 
 // A ComposeProject is a set of engine resources that share a compose project

@@ -192,7 +192,7 @@ func (f *staleFinder) proveOwnDir(p *proof, s Sandbox) {
 		p.fail(ProofDirectory, BlockNotDir, "%s is none", s.Dir)
 		return
 	case s.Evidence.Record.isAnother(dir, f.obs.Snapshot):
-		p.fail(ProofDirectory, BlockDirChanged, "inode %d of uid %d, and %d of %d was made for it", dir.Inode, dir.UID, s.Evidence.Record.Inode, s.Evidence.Record.Owner.UID)
+		p.fail(ProofDirectory, BlockDirChanged, "%s, and %s was made for it", dir.words(), s.Evidence.Record.dir().words())
 		return
 	}
 	p.pass(ProofDirectory, "uid %d, mode %04o, inode %d", dir.UID, dir.Mode, dir.Inode)

@@ -221,7 +221,7 @@ func (r *reaping) unclaimed(c ReapCandidate) (onhost.Item, error) {
 		return onhost.Item{}, &RefusedError{Doing: "reap " + c.Ref, Reasons: []Reason{{"no_inode", "nobody knows which directory was seen"}}}
 	}
 	head, err := r.line(c, dir.Path, string(Unclaimed)+": asked for with include_unclaimed").head()
-	return onhost.Item{ID: c.Ref, Unclaimed: true, Device: dir.Device, Inode: dir.Inode, Audit: head, Keep: r.keepUntil()}, err
+	return onhost.Item{ID: c.Ref, Unclaimed: true, Device: dir.Device, Inode: dir.Inode, Birth: dir.Birth, Audit: head, Keep: r.keepUntil()}, err
 }
 
 // trashed is an errand for what an earlier reap has kept.
@@ -233,7 +233,7 @@ func (r *reaping) trashed(c ReapCandidate) (onhost.Item, error) {
 		line.SandboxID = *entry.SandboxID
 	}
 	head, err := line.head()
-	return onhost.Item{ID: c.Ref, Trashed: true, Device: entry.Device, Inode: entry.Inode, Audit: head}, err
+	return onhost.Item{ID: c.Ref, Trashed: true, Device: entry.Device, Inode: entry.Inode, Birth: entry.Birth, Audit: head}, err
 }
 
 // line is the audit line about something that has no record.

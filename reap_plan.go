@@ -126,7 +126,7 @@ func candidates(obs Observation, stale StaleReport) []ReapCandidate {
 
 // evidence is a digest of what a removal of s rests on.
 func (s *Sandbox) evidence() string {
-	head := fmt.Appendf(nil, "%d %d\n%d %d %d\n", len(s.Evidence.Metadata), len(s.Evidence.Registry), s.Evidence.Dir.UID, s.Evidence.Dir.Device, s.Evidence.Dir.Inode)
+	head := fmt.Appendf(nil, "%d %d\n%d %d %d %d\n", len(s.Evidence.Metadata), len(s.Evidence.Registry), s.Evidence.Dir.UID, s.Evidence.Dir.Device, s.Evidence.Dir.Inode, s.Evidence.Dir.Birth)
 	refs := make([]string, len(s.Resources))
 	for i, r := range s.Resources {
 		refs[i] = fmt.Sprintf("%s %s %q %s", r.Engine, r.Kind, r.Ref, deref(r.State))
@@ -140,7 +140,7 @@ func (s *Sandbox) evidence() string {
 }
 
 func (t TrashEntry) evidence() string {
-	return digestOf(fmt.Appendf(nil, "%q %d %d", t.Entry, t.Device, t.Inode))
+	return digestOf(fmt.Appendf(nil, "%q %d %d %d", t.Entry, t.Device, t.Inode, t.Birth))
 }
 
 func (d Directory) evidence() string {
@@ -148,7 +148,7 @@ func (d Directory) evidence() string {
 	if d.LastChange != nil {
 		change = d.LastChange.UnixNano()
 	}
-	return digestOf(fmt.Appendf(nil, "%q %s %d %d %d", d.Name, d.Kind, d.Device, d.Inode, change))
+	return digestOf(fmt.Appendf(nil, "%q %s %d %d %d %d", d.Name, d.Kind, d.Device, d.Inode, d.Birth, change))
 }
 
 // Answers reports whether ref means c: by its id, its second name or its

@@ -417,7 +417,7 @@ func (w *world) like(rec sandboxer.Record, id sandboxer.ID) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	rec.SandboxID, rec.Inode = id, int64(info.Sys().(*syscall.Stat_t).Ino)
+	rec.SandboxID, rec.Inode, rec.Birth = id, int64(info.Sys().(*syscall.Stat_t).Ino), 0
 	data, err := rec.Encode()
 	if err != nil {
 		w.t.Fatal(err)

@@ -64,6 +64,7 @@ type Record struct {
 	Root          string            `json:"root"`       // compared, never used as a path
 	Device        int64             `json:"device,omitempty"`
 	Inode         int64             `json:"inode,omitempty"`
+	Birth         int64             `json:"birth,omitempty"` // of the directory, in nanoseconds of the epoch; 0: not known
 	Engine        Engine            `json:"engine"`
 	EngineVersion string            `json:"engine_version,omitempty"`
 	EngineRoot    string            `json:"engine_root,omitempty"` // EngineInfo.RootDir: tells engines of one name apart; compared, never used as a path
@@ -132,13 +133,26 @@ type RecordedRef struct {
 
 // isAnother reports whether a directory that is there is not the one that the
 // record is about. Numbers of devices may change at a boot, and those of inodes
-// are given out again: one of another user's is another one.
+// are given out again: one of another user's, or of another time, is another one.
 func (r *Record) isAnother(dir DirFacts, now HostSnapshot) bool {
 	if !dir.Present || r.Inode == 0 { // not recorded yet
 		return false
 	}
 	sameBoot := deref(now.Identity.BootID) == r.BootID
-	return dir.UID != r.Owner.UID || dir.Inode != r.Inode || sameBoot && dir.Device != r.Device
+	return dir.UID != r.Owner.UID || dir.Inode != r.Inode || sameBoot && dir.Device != r.Device ||
+		r.Birth != 0 && dir.Birth != 0 && dir.Birth != r.Birth
+}
+
+// dir is what the record says of its directory.
+func (r *Record) dir() DirFacts { return DirFacts{UID: r.Owner.UID, Inode: r.Inode, Birth: r.Birth} }
+
+// words tell one directory from another.
+func (d DirFacts) words() string {
+	s := fmt.Sprintf("inode %d of uid %d", d.Inode, d.UID)
+	if d.Birth != 0 {
+		s += " from " + time.Unix(0, d.Birth).UTC().Format(time.RFC3339Nano)
+	}
+	return s
 }
 
 // otherEngine reports whether the engine that answers under the name of r's is

@@ -111,7 +111,7 @@ func (r *restoration) run(ctx context.Context, ref ID) (SandboxStatus, error) {
 		Act: "restore", User: deref(r.obs.Snapshot.Identity.User), Controller: r.b.controller(), Why: "asked for", OpID: op.ID,
 	}
 	if r.entry != nil {
-		what.Entry, what.Device, what.Inode = r.entry.Entry, r.entry.Device, r.entry.Inode
+		what.Entry, what.Device, what.Inode, what.Birth = r.entry.Entry, r.entry.Device, r.entry.Inode, r.entry.Birth
 		line.Path, line.Evidence = r.entry.Path, r.entry.evidence()
 	}
 	if r.s != nil || r.entry.SandboxID != nil {
@@ -158,7 +158,7 @@ func (r *restoration) records(op onhost.Op, what *onhost.Return) error {
 	last.State, last.Phase, last.UpdatedAt = StateFailed, phaseRestore, now
 	last.Resources, last.Ports, last.Op = nil, nil, nil
 	last.Hold = &Hold{Until: new(now.Add(restoredHold)), Reason: "restored", By: r.b.controller(), At: now}
-	last.Device, last.Inode = r.entry.Device, r.entry.Inode
+	last.Device, last.Inode, last.Birth = r.entry.Device, r.entry.Inode, r.entry.Birth
 	record, err := last.Encode()
 	if err != nil {
 		return err

@@ -186,14 +186,16 @@ func TestFindStaleWithoutTheEngine(t *testing.T) {
 func TestFindStaleBlocks(t *testing.T) {
 	expired := noon.Add(-time.Hour)
 	for dir, block := range map[sandboxer.DirFacts]string{
-		{Present: true, Inode: 7}:                      sandboxer.BlockNotDir,
-		{Present: true, IsDir: true, Inode: 8}:         sandboxer.BlockDirChanged,
-		{Present: true, IsDir: true, Inode: 7, UID: 1}: sandboxer.BlockDirChanged,
-		{Present: true, IsDir: true, Inode: 7}:         "",
+		{Present: true, Inode: 7}:                        sandboxer.BlockNotDir,
+		{Present: true, IsDir: true, Inode: 8}:           sandboxer.BlockDirChanged,
+		{Present: true, IsDir: true, Inode: 7, UID: 1}:   sandboxer.BlockDirChanged,
+		{Present: true, IsDir: true, Inode: 7, Birth: 6}: sandboxer.BlockDirChanged,
+		{Present: true, IsDir: true, Inode: 7, Birth: 5}: "",
+		{Present: true, IsDir: true, Inode: 7}:           "",
 	} {
 		obs := live(2 * time.Hour)
 		s := &obs.Inventory.Sandboxes[0]
-		s.ExpiresAt, s.Evidence.Dir, s.Evidence.Record.Inode = &expired, dir, 7
+		s.ExpiresAt, s.Evidence.Dir, s.Evidence.Record.Inode, s.Evidence.Record.Birth = &expired, dir, 7, 5
 		got := sandboxer.FindStale(obs, sandboxer.StalePolicy{}).StaleCandidates
 		if len(got) != 1 || strings.Join(got[0].BlockedBy, ",") != block {
 			t.Errorf("%+v: got %+v, want it blocked by %q", dir, got, block)

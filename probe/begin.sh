@@ -22,7 +22,7 @@ nonce=$1 root=$2 limit=$3 want=$4 sudo=$5 measure=$6
 home=${HOME-}
 state=$home/.local/state/sandboxer
 few=500
-form='%f %u %g %Z %d %i %h %s %n'
+form='%f %u %g %Z %d %i %h %s %.9W %n'
 
 begin() { echo; echo "$nonce begin $1"; }
 end() { echo; echo "$nonce end $1 $2"; }

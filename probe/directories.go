@@ -21,7 +21,7 @@ func (j *joiner) directories() []sandboxer.Directory {
 		d := sandboxer.Directory{Name: shown, Path: j.self.root + "/" + shown, Kind: "other", LastChange: e.change}
 		if e.known {
 			d.Kind, d.OwnerUID = e.kind(), new(e.uid)
-			d.Device, d.Inode = e.dev, e.inode
+			d.Device, d.Inode, d.Birth = e.dev, e.inode, e.birth
 			d.Own = uid != nil && *uid == e.uid
 		}
 		_, err := sandboxer.ParseRef(name)

@@ -55,7 +55,7 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 	if present {
 		s.Evidence.Dir = sandboxer.DirFacts{
 			Present: true, IsDir: e.kind() == "directory",
-			UID: e.uid, Mode: int64(e.mode & 0o7777), Device: e.dev, Inode: e.inode,
+			UID: e.uid, Mode: int64(e.mode & 0o7777), Device: e.dev, Inode: e.inode, Birth: e.birth,
 		}
 	}
 	if j.directoriesSource(j.archive).Complete() || present {
@@ -174,7 +174,8 @@ func (j *joiner) judgeDir(rec *sandboxer.Record, e entry) (sandboxer.RecordState
 	switch {
 	case me.UID != nil && e.uid != *me.UID:
 		return sandboxer.RecordForeign, "its directory is another user's"
-	case rec.Inode != 0 && rec.Inode != e.inode, rec.Device != 0 && rec.Device != e.dev && sameBoot:
+	case rec.Inode != 0 && rec.Inode != e.inode, rec.Device != 0 && rec.Device != e.dev && sameBoot,
+		rec.Birth != 0 && e.birth != 0 && rec.Birth != e.birth:
 		return sandboxer.RecordCorrupt, "its directory is another one"
 	}
 	return sandboxer.RecordOK, ""

@@ -54,8 +54,10 @@ func TestRootlessPodmanIsLeftAsItWas(t *testing.T) {
 	if diff := cmp.Diff(names, under(t, user.Home, user.RuntimeDir)); diff != "" {
 		t.Errorf("files (-before +after):\n%s", diff)
 	}
-	if diff := cmp.Diff(processes, processesOf(t, user.UID)); diff != "" {
-		t.Errorf("processes (-before +after):\n%s", diff)
+	for _, p := range processesOf(t, user.UID) { // those of an earlier test may end at any time
+		if !slices.Contains(processes, p) {
+			t.Errorf("got a process that was not there: %s", p)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/internal/onhost"
 )
 
 // A request is what the parser must know of the question.
@@ -238,12 +239,16 @@ func (r *reading) clock() {
 
 // A fact is what stat(1) said of one file, by the script's form:
 //
-//	41ed 0 0 1795467183 65024 2 21 4096 /
+//	41ed 0 0 1795467183 65024 2 21 4096 1795467180.123456789 /
+//
+// Where nobody knows when a file was made, there is 0.000000000 or, of tools
+// that cannot tell, a letter.
 type fact struct {
 	mode              uint32 // as in st_mode
 	uid, ctime        int64
 	dev, inode, links int64
 	size              int64
+	birth             int64 // in nanoseconds of the epoch; 0: not known
 }
 
 // Bits of st_mode (inode(7)).
@@ -265,45 +270,28 @@ func (f fact) kind() string {
 }
 
 // parseFact returns the fact at the start of line and what follows it, which
-// is the name. Where the lines are many they may be find's, with the type and
-// the mode apart:
-//
-//	=d 755 0 0 1795467183.1234567890 65024 2 21 4096 ./name
+// is the name: it begins with a slash or a dot.
 func parseFact(line []byte) (fact, []byte, bool) {
 	var f fact
-	rest, byFind := bytes.CutPrefix(line, []byte("="))
-	word, rest, _ := bytes.Cut(rest, []byte(" "))
-	if byFind {
-		kind := findTypes[string(word)]
-		word, rest, _ = bytes.Cut(rest, []byte(" "))
-		mode, err := strconv.ParseUint(string(word), 8, 12)
-		if err != nil {
-			return fact{}, nil, false
-		}
-		f.mode = kind | uint32(mode)
-	} else {
-		mode, err := strconv.ParseUint(string(word), 16, 32)
-		if err != nil {
-			return fact{}, nil, false
-		}
-		f.mode = uint32(mode)
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	mode, err := strconv.ParseUint(string(word), 16, 32)
+	if err != nil {
+		return fact{}, nil, false
 	}
+	f.mode = uint32(mode)
 	var gid int64
 	for _, n := range []*int64{&f.uid, &gid, &f.ctime, &f.dev, &f.inode, &f.links, &f.size} {
 		word, rest, _ = bytes.Cut(rest, []byte(" "))
-		if byFind {
-			word, _, _ = bytes.Cut(word, []byte("."))
-		}
-		var err error
 		if *n, err = strconv.ParseInt(string(word), 10, 64); err != nil {
 			return fact{}, nil, false
 		}
 	}
+	if len(rest) > 0 && rest[0] != '/' && rest[0] != '.' {
+		word, rest, _ = bytes.Cut(rest, []byte(" "))
+		f.birth = onhost.ParseBirth(string(word))
+	}
 	return f, rest, true
 }
-
-// findTypes are the types of file that matter, by find's letters.
-var findTypes = map[string]uint32{"d": modeDir, "f": modeFile, "l": modeLink}
 
 func (r *reading) readFacts() {
 	s, ok := r.section("facts")

@@ -71,8 +71,7 @@ sizes() {
 }
 
 # Facts about the paths given, the entries of the root, the locks and the
-# registry. Where they are many, find says them itself if it can, and of the
-# registry only what is wrong with it.
+# registry; of that only what is wrong with it, where they are many.
 facts() {
 	begin facts
 	if [ "$there" ]; then set -- "$@" "$root"; fi
@@ -81,18 +80,10 @@ facts() {
 		stat -c "$form" "$@" $names "$state"/locks/* "$state"/registry/*.json
 	else
 		stat -c "$form" "$@"
-		if find / -maxdepth 0 -printf ''; then
-			many -printf '=%y %m %U %G %C@ %D %i %n %s %p\n'
-		else
-			many -exec stat -c "$form" {} +
-		fi
+		find . "$state/locks" "$state/registry" -mindepth 1 -maxdepth 1 ! -name '*[!a-z0-9.-]*' ! -path './*.*' \
+			\( ! -path '*/registry/*.json' -o ! -type f -o -links +1 -o -size +16 \) -exec stat -c "$form" {} +
 	fi
 	end facts $?
-}
-
-many() {
-	find . "$state/locks" "$state/registry" -mindepth 1 -maxdepth 1 ! -name '*[!a-z0-9.-]*' ! -path './*.*' \
-		\( ! -path '*/registry/*.json' -o ! -type f -o -links +1 -o -size +16 \) "$@"
 }
 
 # What is stored: only regular files, of one name and no great size, are ever

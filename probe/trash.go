@@ -39,7 +39,7 @@ func (r *reading) trash() []sandboxer.TrashEntry {
 			continue
 		}
 		t.Path, t.TrashedAt = r.self.root+"/"+entry, written(time.Unix(f.ctime, 0))
-		t.Device, t.Inode, t.IsDir, t.Own = f.dev, f.inode, f.mode&modeType == modeDir, uid != nil && *uid == f.uid
+		t.Device, t.Inode, t.Birth, t.IsDir, t.Own = f.dev, f.inode, f.birth, f.mode&modeType == modeDir, uid != nil && *uid == f.uid
 		at[entry] = len(all)
 		all = append(all, t)
 	}

@@ -80,16 +80,20 @@ func TestParseOdd(t *testing.T) {
 
 func TestParseFact(t *testing.T) {
 	want := fact{mode: 0o40755, uid: 1000, ctime: 1795467183, dev: 65024, inode: 22, links: 3, size: 4096}
-	for _, line := range []string{
-		"41ed 1000 100 1795467183 65024 22 3 4096 ./a b",
-		"=d 755 1000 100 1795467183.5555555550 65024 22 3 4096 ./a b",
+	born := want
+	born.birth = 1795467180_123456789
+	for line, want := range map[string]fact{
+		"41ed 1000 100 1795467183 65024 22 3 4096 ./a b":                      want,
+		"41ed 1000 100 1795467183 65024 22 3 4096 W ./a b":                    want,
+		"41ed 1000 100 1795467183 65024 22 3 4096 0.000000000 ./a b":          want,
+		"41ed 1000 100 1795467183 65024 22 3 4096 1795467180.123456789 ./a b": born,
 	} {
 		got, name, ok := parseFact([]byte(line))
 		if !ok || got != want || string(name) != "./a b" {
 			t.Errorf("%q: got %+v %q %t, want %+v", line, got, name, ok, want)
 		}
 	}
-	for _, line := range []string{"", "x", "41ed 1 2", "zz 0 0 0 0 0 0 0 n", "=d 999 0 0 0 0 0 0 0 n", "41ed 0 0 -x 0 0 0 0 n"} {
+	for _, line := range []string{"", "x", "41ed 1 2", "zz 0 0 0 0 0 0 0 n", "41ed 0 0 -x 0 0 0 0 n"} {
 		if _, _, ok := parseFact([]byte(line)); ok {
 			t.Errorf("%q: got a fact, want none", line)
 		}
@@ -214,6 +218,9 @@ func TestJudge(t *testing.T) {
 		{"another device after a boot", func(r *sandboxer.Record, _ *stored, _ *entry) { r.BootID, r.Device = "x", 9 }, sandboxer.RecordOK},
 		{"another device", func(r *sandboxer.Record, _ *stored, _ *entry) { r.Device = 9 }, sandboxer.RecordCorrupt},
 		{"another inode", func(r *sandboxer.Record, _ *stored, _ *entry) { r.Inode = 9 }, sandboxer.RecordCorrupt},
+		{"made at another time", func(r *sandboxer.Record, _ *stored, e *entry) { r.Birth, e.birth = 1, 2 }, sandboxer.RecordCorrupt},
+		{"made at a time", func(r *sandboxer.Record, _ *stored, e *entry) { r.Birth, e.birth = 1, 1 }, sandboxer.RecordOK},
+		{"made nobody knows when", func(r *sandboxer.Record, _ *stored, e *entry) { r.Birth = 1 }, sandboxer.RecordOK},
 		{"another id", func(r *sandboxer.Record, _ *stored, _ *entry) { r.SandboxID = "other-one" }, sandboxer.RecordCorrupt},
 		{"another schema", func(r *sandboxer.Record, _ *stored, _ *entry) { r.Schema = 2 }, sandboxer.RecordCorrupt},
 		{"no plain file", func(_ *sandboxer.Record, s *stored, _ *entry) { s.bad = true }, sandboxer.RecordCorrupt},

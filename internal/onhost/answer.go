@@ -2,6 +2,7 @@ package onhost
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,7 @@ type Answer struct {
 
 	Dir           string // Reserve: the sandbox's directory as the host resolved it
 	Device, Inode int64
+	Birth         int64 // in nanoseconds of the epoch; 0: not known
 
 	Items []ItemAnswer // Destroy: in the order asked
 }
@@ -102,16 +104,16 @@ func ParseAnswer(out []byte) (Answer, error) {
 	return a, nil
 }
 
-// parseDir reads "DEVICE INODE PATH".
+// parseDir reads "DEVICE INODE BIRTH PATH".
 func (a *Answer) parseDir(rest string) error {
-	f := strings.SplitN(rest, " ", 3)
-	if len(f) != 3 {
+	f := strings.SplitN(rest, " ", 4)
+	if len(f) != 4 {
 		return ErrGarbled
 	}
 	var err1, err2 error
 	a.Device, err1 = strconv.ParseInt(f[0], 10, 64)
 	a.Inode, err2 = strconv.ParseInt(f[1], 10, 64)
-	a.Dir = f[2]
+	a.Birth, a.Dir = ParseBirth(f[2]), f[3]
 	if err1 != nil || err2 != nil {
 		return ErrGarbled
 	}
@@ -127,4 +129,25 @@ func (a Answer) Item(id string) ItemAnswer {
 		}
 	}
 	return ItemAnswer{ID: id, Errors: a.Errors}
+}
+
+// ParseBirth reads when a file was made as stat(1) says it with %.9W, and
+// returns nanoseconds of the epoch: 0 where the file system does not know, or
+// stat cannot tell.
+func ParseBirth(word string) int64 {
+	seconds, fraction, _ := strings.Cut(word, ".")
+	s, err1 := strconv.ParseInt(seconds, 10, 33)
+	n, err2 := strconv.ParseUint(fraction, 10, 32)
+	if err1 != nil || err2 != nil || len(fraction) != 9 || s <= 0 {
+		return 0
+	}
+	return s*1e9 + int64(n)
+}
+
+// birthWord is the inverse of ParseBirth; it is empty for 0.
+func birthWord(ns int64) string {
+	if ns <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d.%09d", ns/1e9, ns%1e9)
 }

@@ -49,6 +49,19 @@ holds() {
 # own_dir PATH: a real directory of the caller's.
 own_dir() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
 
+# same PATH DEVICE INODE BIRTH: it is the directory that was seen. Numbers of
+# inodes are given out again, but not at the same time; BIRTH is empty where
+# that is not known, and not every stat can tell.
+same() {
+	[ "$(stat -c '%d %i' -- "$1")" = "$2 $3" ] || return
+	[ "$4" ] || return 0
+	same_birth=$(stat -c %.9W -- "$1")
+	case $same_birth in
+	"$4" | 0.* | *[!0-9.]* | '') ;;
+	*) return 1 ;;
+	esac
+}
+
 # unmounted PATH: nothing is mounted at or below it, and that can be told.
 unmounted() {
 	[ -r /proc/self/mountinfo ] && ! grep -qF -e " $1 " -e " $1/" /proc/self/mountinfo

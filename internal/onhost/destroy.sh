@@ -15,8 +15,8 @@ prove_dir() {
 	if [ -L "$dir" ] || [ ! -d "$dir" ]; then
 		end refused not_dir "$dir is not a directory"
 	fi
-	[ "$(stat -c '%u %d %i' -- "$dir")" = "$uid $device $inode" ] ||
-		end changed dir_changed "$dir is not the directory that was seen"
+	own_dir "$dir" && same "$dir" "$device" "$inode" "$birth" && return
+	end changed dir_changed "$dir is not the directory that was seen"
 }
 
 # prove_no_mount: nothing is mounted at or below the directory. Removing
@@ -139,13 +139,13 @@ purge() {
 	return 0
 }
 
-# destroy_one ID META REGISTRY NEXT TOMB DEVICE INODE AUDIT TEARDOWN KEEP PRIOR.
+# destroy_one ID META REGISTRY NEXT TOMB DEVICE INODE AUDIT TEARDOWN KEEP PRIOR BIRTH.
 # META and REGISTRY are the records as they were seen, NEXT says "destroying",
 # TOMB "destroyed". PRIOR is the destroy that was cut off, if one was.
 destroy_one() (
 	id=$1 meta=$2 registry=$3 next=$4 tomb=$5 device=$6 inode=$7 audit_head=$8 teardown=$9
 	shift 9
-	keep=$1 prior=$2 dir=$root/$id unclaimed=''
+	keep=$1 prior=$2 birth=$3 dir=$root/$id unclaimed=''
 	lockable
 	exec 9>>"$state/locks/$id"
 	lock || end locked locked "another operation holds it"
@@ -216,10 +216,10 @@ alone() {
 	exit 0
 }
 
-# remove_unclaimed NAME DEVICE INODE AUDIT KEEP: a directory that nobody
+# remove_unclaimed NAME DEVICE INODE AUDIT KEEP BIRTH: a directory that nobody
 # accounts for. Whoever makes a sandbox of that name meanwhile holds its lock.
 remove_unclaimed() (
-	id=$1 device=$2 inode=$3 audit_head=$4 keep=$5
+	id=$1 device=$2 inode=$3 audit_head=$4 keep=$5 birth=$6
 	dir=$root/$id next='' unclaimed=yes
 	lockable
 	exec 9>>"$state/locks/$id" 8>&-
@@ -242,10 +242,10 @@ remove_unclaimed() (
 	end destroyed ok
 )
 
-# purge_trashed ENTRY DEVICE INODE AUDIT: what was kept in the trash, by its
+# purge_trashed ENTRY DEVICE INODE AUDIT BIRTH: what was kept in the trash, by its
 # path below the root. Its name begins with that of its lock.
 purge_trashed() (
-	dir=$root/$1 device=$2 inode=$3 audit_head=$4
+	dir=$root/$1 device=$2 inode=$3 audit_head=$4 birth=$5
 	id=${1##*/}
 	id=${id%%.*} ref=$1
 	lockable

@@ -147,6 +147,7 @@ type Return struct {
 	ID            string // of the sandbox, or the directory's name
 	Entry         string // its path below the root
 	Device, Inode int64  // of it, as seen
+	Birth         int64  // likewise, in nanoseconds of the epoch; 0: not known
 
 	Registry []byte // as seen; empty: there was none
 	Next     []byte // the registry record meanwhile; empty: it is no sandbox's
@@ -158,7 +159,7 @@ type Return struct {
 
 // Restore brings a directory back to where it was.
 func (o Op) Restore(r Return) Command {
-	return Command{Args: o.script("restore", []string{common, restore}, r.ID, r.Entry, fmt.Sprint(r.Device), fmt.Sprint(r.Inode),
+	return Command{Args: o.script("restore", []string{common, restore}, r.ID, r.Entry, fmt.Sprint(r.Device), fmt.Sprint(r.Inode), birthWord(r.Birth),
 		string(r.Registry), string(r.Next), string(r.Record), string(r.Audit), r.Prior)}
 }
 
@@ -183,6 +184,7 @@ type Item struct {
 	Next          []byte // the record that says destroying
 	Tombstone     []byte // the record that says destroyed
 	Device, Inode int64  // of its directory as seen; Inode 0: there was none
+	Birth         int64  // of its directory as seen, in nanoseconds of the epoch; 0: not known
 	Audit         []byte // a JSON object of what is known so far, without its last brace
 	Teardown      string // script that removes what the engine holds
 	Keep          int64  // when its directory may be deleted, in seconds of the epoch; 0: at once
@@ -197,8 +199,8 @@ type Item struct {
 	// a guard of the caller said no. Only ID and Audit count beside it.
 	Refusal, Message string
 
-	Unclaimed bool // a directory without records: ID is its name, and only Device, Inode, Audit and Keep count
-	Trashed   bool // a directory in the trash: ID is its path below the root, and only Device, Inode and Audit count
+	Unclaimed bool // a directory without records: ID is its name, and only Device, Inode, Birth, Audit and Keep count
+	Trashed   bool // a directory in the trash: ID is its path below the root, and only Device, Inode, Birth and Audit count
 }
 
 // Destroy removes sandboxes, one after the other, each under its own lock.
@@ -218,11 +220,11 @@ func (o Op) destroy(name, first string, items []Item) Command {
 			continue
 		}
 		if it.Unclaimed {
-			fmt.Fprintf(&b, "remove_unclaimed %s %d %d %s %d\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)), it.Keep)
+			fmt.Fprintf(&b, "remove_unclaimed %s %d %d %s %d '%s'\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)), it.Keep, birthWord(it.Birth))
 			continue
 		}
 		if it.Trashed {
-			fmt.Fprintf(&b, "purge_trashed %s %d %d %s\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)))
+			fmt.Fprintf(&b, "purge_trashed %s %d %d %s '%s'\n", shellquote.Quote(it.ID), it.Device, it.Inode, shellquote.Quote(string(it.Audit)), birthWord(it.Birth))
 			continue
 		}
 		device, inode := "", ""
@@ -232,7 +234,7 @@ func (o Op) destroy(name, first string, items []Item) Command {
 		b.WriteString("destroy_one")
 		for _, arg := range []string{
 			it.ID, string(it.Metadata), string(it.Registry), string(it.Next), string(it.Tombstone),
-			device, inode, string(it.Audit), it.Teardown, fmt.Sprint(it.Keep), it.Prior,
+			device, inode, string(it.Audit), it.Teardown, fmt.Sprint(it.Keep), it.Prior, birthWord(it.Birth),
 		} {
 			b.WriteString(" " + shellquote.Quote(arg))
 		}

@@ -133,7 +133,7 @@ func archive(t *testing.T, marker string) *bytes.Buffer {
 func (m *machine) item(a onhost.Answer, id, record, teardown string) onhost.Item {
 	return onhost.Item{
 		ID: id, Metadata: []byte(record), Registry: []byte(record), Next: []byte(`{"next":1}`), Tombstone: []byte(`{"tomb":1}`),
-		Device: a.Device, Inode: a.Inode, Audit: []byte(`{"act":"destroy"`), Teardown: teardown,
+		Device: a.Device, Inode: a.Inode, Birth: a.Birth, Audit: []byte(`{"act":"destroy"`), Teardown: teardown,
 	}
 }
 
@@ -433,6 +433,28 @@ func TestDestroyRefuses(t *testing.T) {
 	}
 }
 
+// A directory that was made at another time is another one, though it was given
+// the same number; nobody is kept from anything by tools that cannot tell.
+func TestDestroyKnowsBirth(t *testing.T) {
+	const id = "canary-000000"
+	eachShell(t, func(t *testing.T, m *machine) {
+		a := m.reserve(id, "rec")
+		if m.shell != "busybox" && a.Birth == 0 {
+			t.Errorf("got no birth of %s, want when it was made", a.Dir)
+		}
+		item := m.item(a, id, "rec", "true")
+		item.Birth = 1795467180_123456789
+		got, _ := m.run(m.op.Destroy([]onhost.Item{item}))
+		want := onhost.Changed
+		if a.Birth == 0 {
+			want = onhost.Destroyed
+		}
+		if it := got.Item(id); it.Result != want {
+			t.Errorf("made at another time: got %+v, want %s", it, want)
+		}
+	})
+}
+
 func TestCheckRoot(t *testing.T) {
 	for _, ok := range []string{"/tmp/sandboxer", "~/.sandboxer", "/srv/a/b-c_d"} {
 		if err := onhost.CheckRoot(ok); err != nil {
@@ -491,7 +513,7 @@ func TestDestroyBatch(t *testing.T) {
 }
 
 func FuzzParseAnswer(f *testing.F) {
-	f.Add([]byte("mended /x\ndir 1 2 /tmp/sandboxer/a b\nreserved\n"))
+	f.Add([]byte("mended /x\ndir 1 2 3.000000004 /tmp/sandboxer/a b\nreserved\n"))
 	f.Add([]byte("removed container a\nend canary-000000 destroyed ok\n"))
 	f.Add([]byte("end\ndir\nrefused\n"))
 	f.Fuzz(func(t *testing.T, out []byte) {

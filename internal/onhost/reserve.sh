@@ -29,7 +29,7 @@ reserve() {
 		return 1
 	fi
 	rm -f -- "$dir/.sandboxer/uploaded"
-	say "dir $(stat -c '%d %i' -- "$dir") $dir"
+	say "dir $(stat -c '%d %i %.9W' -- "$dir") $dir"
 }
 
 need flock tar gzip stat dd

@@ -1,7 +1,7 @@
 #!/bin/sh
 # restore: brings a directory back out of the trash. Arguments: name, the
-# entry's path below the root, its device and inode, the name's registry record
-# as seen (empty: there is none), that record while this runs, both records when
+# entry's path below the root, its device, inode and birth, the name's registry
+# record as seen (empty: there is none), that record while this runs, both records when
 # it is done, audit line without its end, the restore that was cut off (empty:
 # none was). Of a directory that is no sandbox's the records are empty.
 #
@@ -9,7 +9,9 @@
 # it. Whatever is left by a run that was cut off, the same again finishes.
 # Assembled after common.sh, which the variables below come from or go to.
 # shellcheck disable=SC2154,SC2034
-id=$1 entry=$2 device=$3 inode=$4 registry=$5 next=$6 record=$7 audit_head=$8 prior=$9
+id=$1 entry=$2 device=$3 inode=$4 birth=$5 registry=$6 next=$7 record=$8 audit_head=$9
+shift 9
+prior=$1
 
 give_up() {
 	forget
@@ -42,7 +44,7 @@ else
 	for path in "${from%/*}" "$from"; do
 		own_dir "$path" || give_up trash "$path is not the caller's"
 	done
-	[ "$(stat -c '%d %i' -- "$from")" = "$device $inode" ] || changed "$from is not the directory that was seen"
+	same "$from" "$device" "$inode" "$birth" || changed "$from is not the directory that was seen"
 	unmounted "$from" || give_up mount_present "something is mounted in $from"
 	if [ -n "$record" ]; then
 		own_dir "$from/.sandboxer" || give_up trash "$from/.sandboxer is not the sandbox's"

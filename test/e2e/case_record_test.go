@@ -195,24 +195,29 @@ func TestCase17(t *testing.T) {
 func TestCase18(t *testing.T) {
 	callers(t, func(y *yard) {
 		beside := y.dead()
-		boxes := y.more(beside, 3)
-		original, other, moved := boxes[0], boxes[1], boxes[2]
+		boxes := y.more(beside, 4)
+		original, other, moved, emptied := boxes[0], boxes[1], boxes[2], boxes[3]
 		y.do("cp", "-a", y.dir(original), y.root+"/copied-000000")
 		y.do("cp", "-a", y.meta(original), y.meta(other))
 		y.do("cp", "-a", y.dir(moved), y.outside+"/copy")
 		y.do("rm", "-r", y.dir(moved))
 		y.mkdir(y.root + "/fake99") // which may get the number that has come free
 		y.do("cp", "-a", y.outside+"/copy", y.dir(moved))
-		check := y.keeps(y.outside, y.dir("copied-000000"), y.dir(other), y.dir(moved))
+		y.do("rm", "-r", y.dir(emptied))
+		y.mkdir(y.dir(emptied)) // as somebody's own, with the same number
+		y.edit(func(r *sandboxer.Record) { r.Inode = y.inode(y.dir(emptied)) }, y.registry(emptied))
+		check := y.keeps(y.outside, y.dir("copied-000000"), y.dir(other), y.dir(moved), y.dir(emptied))
 		_, report, _ := y.look(young)
 		for _, id := range []sandboxer.ID{"copied-000000", other, moved} {
 			y.stale(report, id, sandboxer.Corrupt, sandboxer.BlockReportOnly)
 		}
+		y.stale(report, emptied, sandboxer.Expired, sandboxer.BlockDirChanged)
 		y.reapAll()
 		y.gone(beside, original, "fake99")
 		check()
 		y.says(4, "corrupt", "destroy", "copied-000000")
 		y.says(4, sandboxer.BlockDirChanged, "destroy", string(moved))
+		y.says(4, sandboxer.BlockDirChanged, "destroy", string(emptied))
 		check()
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
+	"github.com/tegwick/sand-boxer/internal/onhost"
 	"github.com/tegwick/sand-boxer/localhost"
 	"github.com/tegwick/sand-boxer/probe"
 	"github.com/tegwick/sand-boxer/process"
@@ -233,12 +234,10 @@ func (y *yard) more(like sandboxer.ID, n int) []sandboxer.ID {
 		if err != nil {
 			y.t.Fatal(err)
 		}
-		stat := new(syscall.Stat_t)
-		if err := syscall.Stat(y.dir(id), stat); err != nil {
-			y.t.Fatal(err)
-		}
+		inode := y.inode(y.dir(id))
+		birth := onhost.ParseBirth(strings.TrimSpace(y.as(y.user, "stat", "-c", "%.9W", y.dir(id))))
 		y.edit(func(r *sandboxer.Record) {
-			r.SandboxID, r.Nonce, r.Inode, r.Resources = id, fmt.Sprintf("%032x", i), int64(stat.Ino), nil
+			r.SandboxID, r.Nonce, r.Inode, r.Birth, r.Resources = id, fmt.Sprintf("%032x", i), inode, birth, nil
 		}, y.meta(id), y.registry(id))
 		for _, path := range []string{y.dir(id), y.dir(id) + "/.sandboxer", y.meta(id), y.registry(id)} {
 			if err := os.Chown(path, y.user.UID, y.user.GID); err != nil {
@@ -247,6 +246,15 @@ func (y *yard) more(like sandboxer.ID, n int) []sandboxer.ID {
 		}
 	}
 	return ids
+}
+
+func (y *yard) inode(path string) int64 {
+	y.t.Helper()
+	stat := new(syscall.Stat_t)
+	if err := syscall.Stat(path, stat); err != nil {
+		y.t.Fatal(err)
+	}
+	return int64(stat.Ino)
 }
 
 func (y *yard) dir(id sandboxer.ID) string { return y.root + "/" + string(id) }
