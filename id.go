@@ -3,7 +3,6 @@ package sandboxer
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 )
 
@@ -12,15 +11,24 @@ import (
 // it is safe in each of those places.
 type ID string
 
-var (
-	idPattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{5,39}$`)
-	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-)
+// isName reports whether s has at least so many and at most 40 of the letters of
+// an id. A look at a host asks it of every file there.
+func isName(s string, least int) bool {
+	if len(s) < least || len(s) > 40 || s[0] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // ParseID checks that s has the form of an id: 6 to 40 of a–z, 0–9 and "-",
 // not beginning with "-".
 func ParseID(s string) (ID, error) {
-	if !idPattern.MatchString(s) {
+	if !isName(s, 6) {
 		return "", fmt.Errorf("%q is not a sandbox id: want 6 to 40 of a-z, 0-9 and -, not beginning with -", abbreviate(s))
 	}
 	return ID(s), nil
@@ -29,7 +37,7 @@ func ParseID(s string) (ID, error) {
 // ParseRef checks that s can be an id or an exact name: up to 40 of a–z, 0–9
 // and "-", not beginning with "-".
 func ParseRef(s string) (ID, error) {
-	if !namePattern.MatchString(s) {
+	if !isName(s, 1) {
 		return "", fmt.Errorf("%q is neither a sandbox id nor a name: want at most 40 of a-z, 0-9 and -, not beginning with -", abbreviate(s))
 	}
 	return ID(s), nil

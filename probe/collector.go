@@ -34,6 +34,10 @@ const DefaultTimeout = 5 * time.Second
 // dropped. What was in that rest is unknown, not absent.
 const MaxAnswer = 64 << 20
 
+// MaxRecords is the number of bytes of the tar of a host's records after which
+// the rest is dropped, likewise: those of some 80,000 sandboxes.
+const MaxRecords = 256 << 20
+
 //go:embed *.sh
 var sources embed.FS
 
@@ -105,7 +109,7 @@ func (c Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandbo
 	if opts.Sizes {
 		measure = "yes"
 	}
-	answer := &answer{clockEnd: []byte("\n" + nonce + " end clock "), now: now}
+	answer := &answer{nonce: nonce, sandbox: opts.Sandbox, now: now}
 	var stderr bytes.Buffer
 	asked := now()
 	res, err := host.Run(ctx, sandboxer.Cmd{
@@ -115,15 +119,17 @@ func (c Collector) Collect(ctx context.Context, host sandboxer.Host, opts sandbo
 		Stderr: &limited{w: &stderr, left: 64 << 10},
 	})
 	answered := now()
+	data, early := answer.end()
 	if err != nil {
 		return sandboxer.Observation{}, fmt.Errorf("inspect host: %w", err)
 	}
 	res.Stderr = stderr.Bytes()
 	ended := res.Err("inspect host")
-	if !bytes.Contains(answer.data, []byte("\n"+nonce+" begin ")) {
+	if !bytes.Contains(data, []byte("\n"+nonce+" begin ")) {
 		return sandboxer.Observation{}, cmp.Or(ended, errNoAnswer)
 	}
-	obs := parse(answer.data, request{nonce: nonce, root: root, sandbox: opts.Sandbox, sudo: c.Sudo})
+	obs := parse(data, request{nonce: nonce, root: root, sandbox: opts.Sandbox, sudo: c.Sudo, early: early})
+	obs.Snapshot.Collection.Bytes = &answer.size
 	if ended != nil { // part-way, and then the rest is unknown
 		c := &obs.Snapshot.Collection
 		c.Warnings = append(c.Warnings, ended.Error())
@@ -172,34 +178,4 @@ func newNonce() (string, error) {
 // seconds rounds up: timeout(1) of busybox takes whole seconds.
 func seconds(d time.Duration) string {
 	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
-}
-
-// An answer holds what the script prints, up to MaxAnswer, and when it had
-// printed the host's clock.
-type answer struct {
-	data     []byte
-	clockEnd []byte
-	clockAt  time.Time
-	now      func() time.Time
-}
-
-func (a *answer) Write(p []byte) (int, error) {
-	a.data = append(a.data, p[:min(len(p), MaxAnswer-len(a.data))]...)
-	if a.clockAt.IsZero() && bytes.Contains(a.data, a.clockEnd) {
-		a.clockAt = a.now()
-	}
-	return len(p), nil
-}
-
-// limited drops what exceeds its limit.
-type limited struct {
-	w    *bytes.Buffer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	n := min(len(p), l.left)
-	l.left -= n
-	l.w.Write(p[:n])
-	return len(p), nil
 }

@@ -17,9 +17,6 @@ type joiner struct {
 	locks     map[string]bool
 	boxes     map[sandboxer.ID]*sandboxer.Sandbox
 	ports     map[sandboxer.ID][]sandboxer.Port // published now
-
-	last     *sandboxer.Record // the record parsed last, from lastData
-	lastData []byte
 }
 
 // ids returns the sandboxes that there is a record of, readable or not.
@@ -34,10 +31,14 @@ func (j *joiner) ids() map[sandboxer.ID]bool {
 			ids[id] = true
 		}
 	}
+	registry := j.self.state + "/registry/"
 	for name := range j.facts {
-		base, under := strings.CutPrefix(name, j.self.state+"/registry/")
+		base, under := strings.CutPrefix(name, registry)
 		base, record := strings.CutSuffix(base, ".json")
-		if id, err := sandboxer.ParseID(base); under && record && err == nil {
+		if !under || !record {
+			continue
+		}
+		if id, err := sandboxer.ParseID(base); err == nil {
 			ids[id] = true
 		}
 	}
@@ -138,7 +139,7 @@ func (j *joiner) judge(id sandboxer.ID, s stored) (*sandboxer.Record, sandboxer.
 	if s.bad {
 		return nil, sandboxer.RecordCorrupt, "not a plain file of that size"
 	}
-	rec, err := j.parsed(s.data)
+	rec, err := s.rec, s.err
 	me := j.obs.Snapshot.Identity
 	switch {
 	case err != nil:
@@ -153,17 +154,6 @@ func (j *joiner) judge(id sandboxer.ID, s stored) (*sandboxer.Record, sandboxer.
 		return rec, sandboxer.RecordForeign, fmt.Sprintf("it belongs to the root %q", rec.Root)
 	}
 	return rec, sandboxer.RecordOK, ""
-}
-
-// parsed reads a record. Both copies of one are mostly the same bytes, which
-// are then read once.
-func (j *joiner) parsed(data []byte) (*sandboxer.Record, error) {
-	if len(data) > 0 && j.last != nil && len(data) == len(j.lastData) && &data[0] == &j.lastData[0] {
-		return j.last, nil
-	}
-	rec, err := sandboxer.ParseRecord(data)
-	j.last, j.lastData = rec, data
-	return rec, err
 }
 
 // judgeDir compares a good record with the directory it lies in: a copy of a

@@ -15,7 +15,8 @@ type request struct {
 	nonce   string
 	root    string // as it was asked for
 	sandbox sandboxer.ID
-	sudo    bool // the engines were asked through sudo
+	sudo    bool     // the engines were asked through sudo
+	early   *archive // what the records were, if the answer is without them
 }
 
 // A reading is one answer while it is being parsed.

@@ -20,6 +20,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // captured is the nonce of the files in testdata.
 const captured = "00112233445566778899aabbccddeeff"
 
+// captureBox is the sandbox whose report they hold.
+const captureBox sandboxer.ID = "canary-4k9x0q2m7t3b"
+
 func readCapture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name+".capture"))
@@ -30,7 +33,7 @@ func readCapture(t testing.TB, name string) []byte {
 }
 
 func parseCapture(data []byte) sandboxer.Observation {
-	return parse(data, request{nonce: captured, root: "/tmp/sandboxer", sandbox: "canary-4k9x0q2m7t3b"})
+	return parse(data, request{nonce: captured, root: "/tmp/sandboxer", sandbox: captureBox})
 }
 
 // golden is what of an observation does not show in its JSON, beside it.

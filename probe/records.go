@@ -20,6 +20,8 @@ type stored struct {
 	data []byte
 	uid  int64
 	bad  bool // not a regular file, or too large
+	rec  *sandboxer.Record
+	err  error // why data is no record
 }
 
 // An archive is what the script read of the sandboxes' files. Only what its
@@ -35,21 +37,28 @@ type archive struct {
 }
 
 func (r *reading) archive() archive {
-	a := archive{
-		metadata: map[sandboxer.ID]stored{}, registry: map[sandboxer.ID]stored{}, process: map[sandboxer.ID]stored{},
-	}
 	if r.sections["records_none"].whole {
-		a.whole = true
-		return a
+		return archive{whole: true}
 	}
 	s, zipped := r.sections["records_gzip"]
 	if !zipped {
 		s = r.sections["records"]
 	}
-	if !s.whole {
-		return a
+	switch {
+	case !s.whole:
+		return archive{}
+	case r.early != nil:
+		return *r.early
 	}
-	var in io.Reader = bytes.NewReader(s.body)
+	return readArchive(bytes.NewReader(s.body), zipped, r.sandbox)
+}
+
+// readArchive reads tars to their end. Of the report and the last record it
+// takes those of the sandbox wanted.
+func readArchive(in io.Reader, zipped bool, want sandboxer.ID) archive {
+	a := archive{
+		metadata: map[sandboxer.ID]stored{}, registry: map[sandboxer.ID]stored{}, process: map[sandboxer.ID]stored{},
+	}
 	if zipped {
 		z, err := gzip.NewReader(in)
 		if err != nil {
@@ -57,7 +66,8 @@ func (r *reading) archive() archive {
 		}
 		in = z
 	}
-	a.whole = a.readAll(bufio.NewReader(in), r.sandbox)
+	limit := &io.LimitedReader{R: in, N: MaxRecords}
+	a.whole = a.readAll(bufio.NewReaderSize(limit, 64<<10), want) && limit.N > 0
 	return a
 }
 
@@ -133,7 +143,7 @@ func (a *archive) read(t *tar.Reader, want sandboxer.ID) error {
 			if err != nil {
 				return err
 			}
-			put(stored{uid: int64(h.Uid), data: a.keep(id, buf[:n])})
+			put(a.keep(id, buf[:n], int64(h.Uid)))
 		}
 	}
 }
@@ -169,13 +179,15 @@ func (a *archive) place(name string, want sandboxer.ID) (sandboxer.ID, func(stor
 	return "", nil
 }
 
-// keep copies b, or returns the other record's bytes where they are the same,
-// as they mostly are.
-func (a *archive) keep(id sandboxer.ID, b []byte) []byte {
+// keep makes b, which is copied, a record. Mostly the other one of the sandbox
+// is the same, which is read once.
+func (a *archive) keep(id sandboxer.ID, b []byte, uid int64) stored {
 	for _, m := range []map[sandboxer.ID]stored{a.metadata, a.registry} {
-		if have := m[id].data; have != nil && bytes.Equal(have, b) {
-			return have
+		if have := m[id]; have.data != nil && bytes.Equal(have.data, b) {
+			return stored{data: have.data, uid: uid, rec: have.rec, err: have.err}
 		}
 	}
-	return append(make([]byte, 0, len(b)), b...)
+	s := stored{data: bytes.Clone(b), uid: uid}
+	s.rec, s.err = sandboxer.ParseRecord(s.data)
+	return s
 }

@@ -240,7 +240,7 @@ func TestJudge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.data = data
+			s.rec, s.err = sandboxer.ParseRecord(data)
 			j := joiner{reading: r}
 			parsed, got, why := j.judge("good-one", s)
 			if got == sandboxer.RecordOK {
