@@ -105,7 +105,7 @@ func amendable(doing string, obs Observation, s *Sandbox) (Record, error) {
 	if s == nil {
 		return Record{}, fmt.Errorf("%s: it was destroyed: %w", doing, ErrNotFound)
 	}
-	class, detail := untrusted(*s)
+	class, detail := untrusted(s)
 	switch {
 	case class == Undecided:
 		return Record{}, fmt.Errorf("%s: %s: %w", doing, detail, ErrIncomplete)

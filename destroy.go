@@ -103,7 +103,7 @@ func (d *destruction) run(ctx context.Context) error {
 // sandbox may not be touched.
 func (d *destruction) mayGo() (Script, error) {
 	doing := fmt.Sprintf("destroy %s on %s", d.s.SandboxID, d.host.Name())
-	class, detail := untrusted(*d.s)
+	class, detail := untrusted(d.s)
 	switch class {
 	case "":
 	case Undecided:

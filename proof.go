@@ -84,7 +84,7 @@ func recommended(obs Observation) []StaleSandbox {
 	return all
 }
 
-func (f *staleFinder) proveSandbox(s Sandbox, class StaleClass, detail string, age *time.Duration) proof {
+func (f *staleFinder) proveSandbox(s *Sandbox, class StaleClass, detail string, age *time.Duration) proof {
 	p := make(proof, 0, 13)
 	switch class {
 	case Corrupt, Foreign, Undecided:
@@ -118,7 +118,7 @@ func (p *proof) record(check string, state RecordState, data []byte) {
 	}
 }
 
-func (f *staleFinder) proveRecords(p *proof, s Sandbox, class StaleClass) {
+func (f *staleFinder) proveRecords(p *proof, s *Sandbox, class StaleClass) {
 	rec := s.Evidence.Record
 	if s.Metadata == RecordOK {
 		p.pass(ProofMetadata, "%.19s", digestOf(s.Evidence.Metadata))
@@ -141,7 +141,7 @@ func (f *staleFinder) proveRecords(p *proof, s Sandbox, class StaleClass) {
 
 // proveEngine says what the sandbox's things are proven by. Those that are not
 // proven are not among them, and stay.
-func (f *staleFinder) proveEngine(p *proof, s Sandbox) {
+func (f *staleFinder) proveEngine(p *proof, s *Sandbox) {
 	rec := s.Evidence.Record
 	if info := f.obs.Snapshot.Engine(rec.Engine); info != nil {
 		p.pass(ProofEngine, "%s: %s", rec.Engine, info.Status)
@@ -170,7 +170,7 @@ func (r *Record) lists(res Resource) bool {
 	})
 }
 
-func (f *staleFinder) proveOperation(p *proof, s Sandbox, class StaleClass) {
+func (f *staleFinder) proveOperation(p *proof, s *Sandbox, class StaleClass) {
 	switch {
 	case class == Interrupted && s.Locked == nil:
 		p.unknown(ProofOperation, BlockLockUnknown, "nobody can tell whether its lock is held")
@@ -182,7 +182,7 @@ func (f *staleFinder) proveOperation(p *proof, s Sandbox, class StaleClass) {
 	}
 }
 
-func (f *staleFinder) proveOwnDir(p *proof, s Sandbox) {
+func (f *staleFinder) proveOwnDir(p *proof, s *Sandbox) {
 	dir := s.Evidence.Dir
 	switch {
 	case !dir.Present:

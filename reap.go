@@ -111,7 +111,7 @@ func (r *reaping) mayReap() error {
 		return err
 	}
 	for _, s := range r.before.Inventory.Sandboxes {
-		if class, _ := untrusted(s); class != "" {
+		if class, _ := untrusted(&s); class != "" {
 			continue // what somebody else wrote must not stop the reaping
 		}
 		for _, at := range []*time.Time{s.CreatedAt, s.LastActiveAt} {

@@ -72,8 +72,8 @@ func PlanReap(obs Observation, stale StaleReport) ReapPlan {
 	}
 	f := staleFinder{obs: obs}
 	for _, s := range obs.Inventory.Sandboxes {
-		class, _ := untrusted(s) // of what is elsewhere, too, it is one
-		if class == "" && !f.elsewhere(s) && !isCanary(s.Profile) {
+		class, _ := untrusted(&s) // of what is elsewhere, too, it is one
+		if class == "" && !f.elsewhere(&s) && !isCanary(s.Profile) {
 			plan.SandboxesCount++
 		}
 	}

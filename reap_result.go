@@ -167,7 +167,7 @@ func (r *reaping) silent() []string {
 		info := r.before.Snapshot.Engine(engine)
 		closed := info != nil && info.Status == EngineForbidden &&
 			!slices.ContainsFunc(inv.Sandboxes, func(box Sandbox) bool {
-				class, _ := untrusted(box)
+				class, _ := untrusted(&box)
 				return class == "" && box.Engine != nil && *box.Engine == engine || class == Undecided
 			})
 		if !s.Complete() && !closed {

@@ -2,10 +2,14 @@ package sandboxer
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tegwick/sand-boxer/internal/fanout"
 )
 
 // A StaleClass is why something is stale. The set is open.
@@ -99,15 +103,7 @@ func FindStale(obs Observation, policy StalePolicy) StaleReport {
 		Policy:          policy.applied(),
 		EvaluatedAt:     f.now,
 		Complete:        obs.Inventory.Complete,
-		StaleCandidates: []StaleSandbox{},
-	}
-	for _, s := range obs.Inventory.Sandboxes {
-		if f.elsewhere(s) {
-			continue
-		}
-		if row, stale := f.sandbox(s); stale {
-			report.StaleCandidates = append(report.StaleCandidates, row)
-		}
+		StaleCandidates: f.sandboxes(),
 	}
 	for _, d := range obs.Inventory.Directories {
 		report.StaleCandidates = append(report.StaleCandidates, f.directory(d))
@@ -150,14 +146,37 @@ type staleFinder struct {
 	now    *time.Time
 }
 
+// sandboxes makes the rows of those that are stale; of very many, on all cores.
+func (f *staleFinder) sandboxes() []StaleSandbox {
+	rows := []StaleSandbox{}
+	parts := slices.Collect(slices.Chunk(f.obs.Inventory.Sandboxes, 1000))
+	for _, part := range fanout.Run(context.Background(), runtime.GOMAXPROCS(0), parts, f.some) {
+		rows = append(rows, part.Value...)
+	}
+	return rows
+}
+
+func (f *staleFinder) some(_ context.Context, part []Sandbox) ([]StaleSandbox, error) {
+	rows := make([]StaleSandbox, 0, len(part))
+	for i := range part {
+		if row, stale := f.sandbox(&part[i]); stale {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
 // elsewhere reports whether s is a sandbox of the same user under another
 // root, known here by its registry record alone.
-func (f *staleFinder) elsewhere(s Sandbox) bool {
+func (f *staleFinder) elsewhere(s *Sandbox) bool {
 	rec := s.Evidence.Record
 	return s.Metadata == RecordMissing && s.Registry == RecordForeign && rec != nil && rec.Root != f.obs.Inventory.Root
 }
 
-func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
+func (f *staleFinder) sandbox(s *Sandbox) (StaleSandbox, bool) {
+	if f.elsewhere(s) {
+		return StaleSandbox{}, false
+	}
 	age := f.age(s.LastActiveAt)
 	class, detail := f.classify(s, age)
 	if class == "" {
@@ -175,7 +194,7 @@ func (f *staleFinder) sandbox(s Sandbox) (StaleSandbox, bool) {
 // classify returns the class of s and the reason in words, or "" for a live
 // sandbox. The order is that of certainty: what cannot be trusted, then what
 // cannot be known, then what is known.
-func (f *staleFinder) classify(s Sandbox, age *time.Duration) (StaleClass, string) {
+func (f *staleFinder) classify(s *Sandbox, age *time.Duration) (StaleClass, string) {
 	if class, detail := untrusted(s); class != "" {
 		return class, detail
 	}
@@ -229,7 +248,7 @@ func (f *staleFinder) silent(engine Engine) string {
 }
 
 // untrusted returns the class of a sandbox whose records prove nothing.
-func untrusted(s Sandbox) (StaleClass, string) {
+func untrusted(s *Sandbox) (StaleClass, string) {
 	detail := fmt.Sprintf("metadata %s, registry record %s", s.Metadata, s.Registry)
 	if s.Reason != nil {
 		detail += ": " + *s.Reason
@@ -250,7 +269,7 @@ func untrusted(s Sandbox) (StaleClass, string) {
 	return "", ""
 }
 
-func (f *staleFinder) interrupted(s Sandbox, rec *Record) (StaleClass, string) {
+func (f *staleFinder) interrupted(s *Sandbox, rec *Record) (StaleClass, string) {
 	kind, since := "destroy", rec.UpdatedAt
 	if rec.Op != nil {
 		kind, since = rec.Op.Kind, rec.Op.Deadline
@@ -273,7 +292,7 @@ func (f *staleFinder) interrupted(s Sandbox, rec *Record) (StaleClass, string) {
 
 // running reports whether an engine still holds something that makes s more
 // than a directory. Its image alone does not.
-func running(s Sandbox) bool {
+func running(s *Sandbox) bool {
 	return slices.ContainsFunc(s.Resources, func(r Resource) bool { return r.Kind != KindImage })
 }
 
@@ -294,7 +313,7 @@ func (f *staleFinder) leftovers() []StaleSandbox {
 		if r.SandboxID == nil {
 			continue
 		}
-		if s := f.obs.Inventory.withID(*r.SandboxID); s == nil || !f.elsewhere(*s) {
+		if s := f.obs.Inventory.withID(*r.SandboxID); s == nil || !f.elsewhere(s) {
 			count[*r.SandboxID]++
 		}
 	}
@@ -341,7 +360,10 @@ func (f *staleFinder) age(since *time.Time) *time.Duration {
 }
 
 // within reports whether a path is dir or below it.
-func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+func within(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/')
+}
 
 func seconds(d *time.Duration) *float64 {
 	if d == nil {

@@ -28,13 +28,12 @@ while [ "$rest" ]; do
 	[ -L "$path" ] && link=$path
 done
 
-pids=
-notes=0
 entered=
+unclaimed=
 cd /
 if [ "$there" ] && cd "$root"; then
 	entered=yes
-	processes
+	survey
 fi
 
 matches() { if [ -e "$1" ] || [ -L "$1" ]; then matched=$#; else matched=0; fi; }
@@ -42,9 +41,7 @@ matches "$state"/locks/*
 locks=$matched
 matches "$state"/registry/*.json
 registered=$matched
-matches ./*/.sandboxer
-[ "$entered" ] || matched=0
-boxes=$((registered + matched))
+boxes=$((registered + claimed))
 
 begin self
 echo "home $home"
@@ -86,15 +83,28 @@ jobs=
 case $docker in api | cli) jobs=docker_$docker ;; esac
 if [ "$jobs" ] && [ $boxes -gt 0 ]; then jobs="$jobs ${jobs}_times"; fi
 [ "$podman" = cli ] && jobs="$jobs${jobs:+ }podman_cli"
-beside "$@"
+around() {
+	machine "$@"
+	if [ "$entered" ]; then
+		walk
+		odd
+		trashed
+		sizes
+	fi
+	facts "$@"
+}
 
-if [ "$entered" ]; then
-	unclaimed
-	odd
-	trashed
-	sizes
+# The records of many are most of it, and worth a process more.
+many=
+if [ "$count" -gt "$few" ] || [ "$registered" -gt "$few" ] || [ "$locks" -gt "$few" ]; then
+	many=yes
+	jobs="$jobs${jobs:+ }around"
 fi
-facts "$@"
-records
+here() {
+	[ "$many" ] || around "$@"
+	records
+}
+
+beside "$@"
 begin all
 end all 0

@@ -32,7 +32,7 @@ type machine struct {
 }
 
 // tools is all that the script may need of a host, engines aside.
-var tools = []string{"sh", "date", "id", "grep", "stat", "find", "tar", "gzip", "head", "uname", "timeout", "sed", "cat"}
+var tools = []string{"sh", "date", "id", "grep", "stat", "find", "tar", "gzip", "head", "uname", "timeout", "sed", "cat", "dd"}
 
 // newMachine returns a machine with no engine.
 func newMachine(t testing.TB) *machine {

@@ -36,35 +36,49 @@ machine() {
 	end fs $?
 }
 
-# beside asks the engines, beside each other and beside the machine, and puts
-# the answers one after the other. What a client leaves behind when it is
-# stopped can hold its output open; sed does not wait for that. (Busybox sed
-# is always one line ahead, so there is one more.)
+# beside does the jobs beside each other and beside all else, and puts their
+# answers one after the other.
 beside() {
 	if [ -z "$jobs" ]; then
-		machine "$@"
+		here "$@"
 		return
 	fi
 	job=${jobs%% *}
 	jobs=${jobs#"$job"}
 	jobs=${jobs# }
-	if [ "$sudo" ]; then
-		{ answer & } | {
+	if [ "$sudo" ] && [ "$job" != around ]; then
+		{ answer "$@" & } | {
 			(beside "$@") </dev/null
 			follow
 		}
 	else
-		answer | {
+		answer "$@" | hold | {
 			beside "$@" </dev/null
-			sed "/^$nonce done/q"
+			cat
 		}
 	fi
 }
 
 answer() {
-	"$job"
+	"$job" "$@"
 	echo "$nonce done"
 	echo
+}
+
+# hold takes an answer in, so that nobody has to wait with it until it is its
+# turn. What a client leaves behind when it is stopped can keep its output open;
+# sed does not wait for more than the answer. (Busybox sed is always one line
+# ahead, so there is one more; and it is slow with many.)
+hold() {
+	if [ "$job" = around ] && have dd; then
+		dd ibs=64k obs=16M
+	else
+		sed -n "H;/^$nonce done/bd
+\$bd
+d
+:d
+x;p;q"
+	fi
 }
 
 # follow reads what nobody here can stop, for as long as it may take.

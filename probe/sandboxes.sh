@@ -8,29 +8,52 @@
 
 names=
 count=0
+claimed=0
+strange=
+pids=
+notes=0
 
-unclaimed() {
+# survey goes once through the entries of the root, which may be very many. It
+# says which have no metadata, and follows the notes of the process engine.
+survey() {
 	begin unclaimed
-	set --
 	for dir in ./*; do
-		case $dir in ./*[!a-z0-9-]*) continue ;; esac
+		case $dir in ./*[!a-z0-9-]*) strange=yes && continue ;; esac
 		count=$((count + 1))
 		[ $count -le "$few" ] && names="$names $dir"
-		[ -e "$dir/.sandboxer/meta.json" ] && continue
-		if [ -L "$dir/.sandboxer/meta.json" ] || [ -L "$dir" ] || [ ! -d "$dir" ]; then continue; fi
-		echo "$dir"
-		[ $# -lt "$few" ] && set -- "$@" "$dir"
+		[ -f "$dir/.sandboxer/process" ] && note "$dir/.sandboxer/process"
+		if [ -e "$dir/.sandboxer/meta.json" ] || [ -L "$dir/.sandboxer/meta.json" ]; then
+			claimed=$((claimed + 1))
+		elif [ -d "$dir" ] && [ ! -L "$dir" ]; then
+			echo "$dir"
+			[ $((count - claimed)) -le "$few" ] && unclaimed="$unclaimed $dir"
+		fi
 	done
 	end unclaimed 0
-	if [ $# -gt 0 ]; then
-		begin walk
-		find "$@" -xdev -exec stat -c '%Z %f %u %n' {} + | head -c 1000000
-		end walk $?
-	fi
+}
+
+# note follows what the process engine noted of what it started: to where /proc
+# has it.
+note() {
+	[ -L "$1" ] && return
+	notes=$((notes + 1))
+	[ $notes -le 5000 ] || return
+	read -r pid rest <"$1"
+	case $pid in '' | *[!0-9]*) return ;; esac
+	pids="$pids /proc/$pid/stat"
+}
+
+# walk finds the newest change in what has no metadata.
+walk() {
+	[ "$unclaimed" ] || return
+	begin walk
+	# shellcheck disable=SC2086 # names are words
+	find $unclaimed -xdev -exec stat -c '%Z %f %u %n' {} + | head -c 1000000
+	end walk $?
 }
 
 odd() {
-	for dir in ./*[!a-z0-9-]* ./.[!.]* ./..?*; do
+	for dir in ${strange:+./*[!a-z0-9-]*} ./.[!.]* ./..?*; do
 		case $dir in ./.trash | ./.trash-[0-9]*) continue ;; esac
 		if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then continue; fi
 		begin odd
@@ -71,16 +94,22 @@ sizes() {
 }
 
 # Facts about the paths given, the entries of the root, the locks and the
-# registry; of that only what is wrong with it, where they are many.
+# registry; of that only what is wrong with it, where they are many. More names
+# than a command takes, or odd ones, are for find.
 facts() {
 	begin facts
 	if [ "$there" ]; then set -- "$@" "$root"; fi
-	if [ $count -le "$few" ] && [ "$registered" -le "$few" ] && [ "$locks" -le "$few" ]; then
+	if [ -z "$many" ]; then
 		# shellcheck disable=SC2086 # names are words
 		stat -c "$form" "$@" $names "$state"/locks/* "$state"/registry/*.json
 	else
 		stat -c "$form" "$@"
-		find . "$state/locks" "$state/registry" -mindepth 1 -maxdepth 1 ! -name '*[!a-z0-9.-]*' ! -path './*.*' \
+		if [ "$strange" ] || [ $count -gt 20000 ]; then
+			find . -mindepth 1 -maxdepth 1 ! -name '*[!a-z0-9-]*' -exec stat -c "$form" {} +
+		else
+			stat -c "$form" ./*
+		fi
+		find "$state/locks" "$state/registry" -mindepth 1 -maxdepth 1 ! -name '*[!a-z0-9.-]*' \
 			\( ! -path '*/registry/*.json' -o ! -type f -o -links +1 -o -size +16 \) -exec stat -c "$form" {} +
 	fi
 	end facts $?
@@ -88,14 +117,12 @@ facts() {
 
 # What is stored: only regular files, of one name and no great size, are ever
 # opened. A tar, or several in a row, carries any content; /dev/null is in it
-# as proof that it was made. Too many arguments mean a walk instead.
+# as proof that it was made. Too many arguments mean a walk instead. It is worth
+# packing where it goes over a network.
 records() {
 	set --
-	if [ "$entered" ]; then
-		set -- ./*/.sandboxer/meta.json
-		[ -e "$1" ] || [ -L "$1" ] || set --
-		if [ "$notes" -gt 0 ]; then set -- "$@" ./*/.sandboxer/process; fi
-	fi
+	[ $claimed -gt 0 ] && set -- ./*/.sandboxer/meta.json
+	[ $notes -gt 0 ] && set -- "$@" ./*/.sandboxer/process
 	depth=1
 	if [ $# -gt 20000 ]; then
 		depth=3
@@ -108,7 +135,7 @@ records() {
 	if [ $# = 0 ]; then
 		begin records_none
 		end records_none 0
-	elif have gzip; then
+	elif [ "${SSH_CONNECTION-}" ] && have gzip; then
 		begin records_gzip
 		stored "$@" | gzip -1
 		end records_gzip $?
@@ -125,17 +152,4 @@ stored() {
 		-o -path '*/registry/*.json' ! -path '*/registry/destroyed/*' \
 		-o -path "*/registry/destroyed/$want.json" \) \
 		-o -size -8193 -path "./$want/.sandboxer/report.json" \) \) -exec tar -cf - {} +
-}
-
-# The process engine's notes of what it started: where /proc has each.
-processes() {
-	for file in ./*/.sandboxer/process; do
-		case $file in ./*[!a-z0-9-]*/.sandboxer/process) continue ;; esac
-		if [ -L "$file" ] || [ ! -f "$file" ]; then continue; fi
-		notes=$((notes + 1))
-		[ $notes -le 5000 ] || return
-		read -r pid rest <"$file"
-		case $pid in '' | *[!0-9]*) continue ;; esac
-		pids="$pids /proc/$pid/stat"
-	done
 }
