@@ -26,16 +26,20 @@ func testAll(ctx context.Context, dir string, noSkips bool, args []string) error
 		args = []string{"./..."}
 	}
 	// The packages wait for one another on the engines: each may take long.
-	skipped, err := goTest(ctx, dir, requirable(lab.Parts()), append([]string{"-race", "-timeout=40m"}, args...))
-	if err == nil && noSkips && len(skipped) > 0 {
-		return fmt.Errorf("%d tests were skipped: %s", len(skipped), strings.Join(skipped, ", "))
+	r, err := goTest(ctx, dir, requirable(lab.Parts()), append([]string{"-race", "-timeout=40m"}, args...))
+	if !noSkips || r == nil {
+		return err
+	}
+	say("slowest tests:\n%s", strings.TrimSuffix(r.slowest(12), "\n"))
+	if err == nil && len(r.skipped) > 0 {
+		return fmt.Errorf("%d tests were skipped: %s", len(r.skipped), strings.Join(r.skipped, ", "))
 	}
 	return err
 }
 
 // goTest runs go test in a lab of which these parts are required, and returns
-// the tests that were skipped.
-func goTest(ctx context.Context, dir, required string, args []string) (skipped []string, err error) {
+// what there is to tell of it; nil, if it was not begun.
+func goTest(ctx context.Context, dir, required string, args []string) (*report, error) {
 	state, leave, err := enterLab(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,7 @@ func goTest(ctx context.Context, dir, required string, args []string) (skipped [
 	cmd.WaitDelay = 20 * time.Second
 	r := &report{out: os.Stdout, verbose: slices.Contains(args, "-v") || slices.Contains(args, "-bench")}
 	err = runInto(cmd, r.read)
-	return r.skipped, err
+	return r, err
 }
 
 // runInto runs a command whose standard output goes to read.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +16,7 @@ type event struct {
 	Package string
 	Test    string // "" for what is about the package as a whole
 	Output  string
+	Elapsed float64 // seconds
 }
 
 // report turns what go test -json prints into what plain go test would have
@@ -24,6 +27,17 @@ type report struct {
 	verbose bool // print everything, as go test -v does
 	pending map[string][]event
 	skipped []string
+	took    []event // of whole tests, their ends
+}
+
+// slowest are the tests that took longest, as lines.
+func (r *report) slowest(n int) string {
+	slices.SortFunc(r.took, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
+	var b strings.Builder
+	for _, e := range r.took[:min(n, len(r.took))] {
+		fmt.Fprintf(&b, "%7.1f s  %s %s\n", e.Elapsed, e.Package, e.Test)
+	}
+	return b.String()
 }
 
 // read reports until the input ends.
@@ -47,6 +61,9 @@ func (r *report) read(in io.Reader) error {
 
 func (r *report) add(e event) {
 	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
+	if ended && e.Test != "" && !strings.Contains(e.Test, "/") {
+		r.took = append(r.took, event{Package: e.Package, Test: e.Test, Elapsed: e.Elapsed})
+	}
 	switch {
 	case e.Action == "build-output":
 		fmt.Fprint(r.out, e.Output)

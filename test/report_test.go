@@ -15,11 +15,12 @@ const testJSON = `{"Action":"run","Package":"p/good","Test":"TestA"}
 {"Action":"output","Package":"p/bad","Test":"TestB","Output":"--- FAIL: TestB (0.00s)\n"}
 {"Action":"fail","Package":"p/bad","Test":"TestB"}
 {"Action":"output","Package":"p/bad","Test":"TestC","Output":"    c_test.go:1: fine\n"}
-{"Action":"pass","Package":"p/bad","Test":"TestC"}
+{"Action":"pass","Package":"p/bad","Test":"TestC","Elapsed":1.25}
 {"Action":"output","Package":"p/bad","Output":"FAIL\n"}
 {"Action":"output","Package":"p/bad","Output":"FAIL\tp/bad\t0.1s\n"}
 {"Action":"fail","Package":"p/bad"}
-{"Action":"pass","Package":"p/good","Test":"TestA"}
+{"Action":"pass","Package":"p/good","Test":"TestA/part","Elapsed":2}
+{"Action":"pass","Package":"p/good","Test":"TestA","Elapsed":2.04}
 {"Action":"output","Package":"p/good","Test":"TestD","Output":"    d_test.go:1: fish is missing\n"}
 {"Action":"output","Package":"p/good","Test":"TestD","Output":"--- SKIP: TestD (0.00s)\n"}
 {"Action":"skip","Package":"p/good","Test":"TestD"}
@@ -55,6 +56,9 @@ panic: too late
 `
 	if out.String() != want {
 		t.Errorf("got %s, want %s", out.String(), want)
+	}
+	if got, want := r.slowest(2), "    2.0 s  p/good TestA\n    1.2 s  p/bad TestC\n"; got != want {
+		t.Errorf("got slowest tests %q, want %q", got, want)
 	}
 	if want := []string{"p/good TestD"}; !slices.Equal(r.skipped, want) {
 		t.Errorf("got skipped tests %q, want %q", r.skipped, want)
