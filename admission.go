@@ -1,11 +1,20 @@
 package sandboxer
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // An Admission says whether a host can take another sandbox.
 type Admission struct {
 	Verdict AdmissionVerdict  `json:"verdict"`
 	Reasons []AdmissionReason `json:"reasons"` // empty where the verdict is ok
+
+	// Overridden: the sandbox that this is about was created although the
+	// host had been refused then. False where it is about no sandbox.
+	Overridden bool `json:"overridden"`
 }
 
 // An AdmissionVerdict is the answer to "another one?". The set is open.
@@ -59,7 +68,7 @@ func Admit(s HostSnapshot) Admission {
 			a.atLeast("inodes_full", field+".inodes_free_ratio", fs.InodesFreeRatio, minInodesFreeRatio, AdmitRefuse,
 				"%s has %.1f %% of its inodes left", fs.Path)
 		}
-		if fs.ReadOnly != nil && *fs.ReadOnly {
+		if fs.ReadOnly != nil && *fs.ReadOnly && !slices.Equal(fs.Roles, []string{"root"}) { // as on hosts that nobody changes
 			a.add("read_only", field+".read_only", nil, nil, AdmitRefuse, fs.Path+" is mounted read-only")
 		}
 	}
@@ -75,6 +84,40 @@ func Admit(s HostSnapshot) Admission {
 	a.pressure("io_pressure", "pressure.io.some_avg60_ratio", s.Pressure.IO, "tasks waited for storage in %.0f %% of the last minute")
 	a.engines(s.Engines)
 	return a.verdict()
+}
+
+// admit refuses a host that cannot take another sandbox, unless that was
+// foreseen.
+func (c *creation) admit(context.Context) error {
+	admission := Admit(c.before.Snapshot)
+	c.status.Telemetry.Admission = admission
+	if admission.Verdict != AdmitRefuse {
+		return nil
+	}
+	refused := &RefusedError{
+		Doing: "create another sandbox on " + c.host.Name(),
+		Hint:  "make room there: reap-stale and inspect host help to find it; --force creates it all the same",
+	}
+	var all []string
+	for _, r := range admission.Reasons {
+		if r.Severity == AdmitRefuse {
+			refused.Reasons = append(refused.Reasons, Reason{r.Code, r.Message})
+			all = append(all, r.Message)
+		}
+	}
+	if !c.spec.Force {
+		return refused
+	}
+	c.forced = true
+	c.say(PhaseObserve, "the host can take no more and is made to: %s", strings.Join(all, "; "))
+	return nil
+}
+
+// admissionFor is Admit, beside a sandbox that is or was there.
+func admissionFor(rec *Record, s HostSnapshot) Admission {
+	a := Admit(s)
+	a.Overridden = rec != nil && rec.Forced
+	return a
 }
 
 type admitter struct{ reasons []AdmissionReason }

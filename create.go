@@ -38,6 +38,7 @@ func (b *Sandboxer) Create(ctx context.Context, host Host, spec Spec) (SandboxSt
 	}{
 		{PhaseValidate, c.validate},
 		{PhaseObserve, c.observe},
+		{PhaseObserve, c.admit},
 		{PhasePrepare, c.prepare},
 		{PhaseReserve, c.reserve},
 		{PhaseStart, c.start},
@@ -64,6 +65,7 @@ type creation struct {
 	op       onhost.Op
 	before   Observation
 	looked   time.Time // controller's clock, when before was had
+	forced   bool      // the host had been refused
 	with     Provisioner
 	files    *upload
 	rec      Record
@@ -167,7 +169,7 @@ func (c *creation) newRecord(info EngineInfo) error {
 		Labels: c.spec.Labels, MachineID: *who.MachineID, BootID: *who.BootID, Root: c.before.Inventory.Root,
 		Owner:  Owner{User: deref(who.User), UID: *who.UID, Controller: c.b.controller()},
 		Engine: info.Name, EngineVersion: deref(info.Version), EngineRoot: deref(info.RootDir), EngineID: deref(info.EngineID), CreatedAt: now, UpdatedAt: now,
-		State: StateProvisioning, Op: &Operation{OpID: c.op.ID, Kind: "create", Deadline: now.Add(reserveLimit)},
+		State: StateProvisioning, Forced: c.forced, Op: &Operation{OpID: c.op.ID, Kind: "create", Deadline: now.Add(reserveLimit)},
 	}
 	if c.spec.TTL > 0 {
 		expires := now.Add(c.spec.TTL)
@@ -278,7 +280,7 @@ func (c *creation) report(ctx context.Context) error {
 	t := &c.status.Telemetry
 	t.After, t.Inventory, t.ProvisionDelta = &after.Snapshot, &after.Inventory, &delta
 	t.StaleCandidates = recommended(after)
-	t.Admission = Admit(after.Snapshot)
+	t.Admission = admissionFor(&c.rec, after.Snapshot)
 	if c.spec.Canary {
 		t.Canary = judge(c.started, c.before.Snapshot)
 	}

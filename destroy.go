@@ -259,7 +259,7 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 	t := &status.Telemetry
 	t.DestroyDelta, t.Inventory = &delta, &after.Inventory
 	t.StaleCandidates = recommended(after)
-	t.Admission = Admit(after.Snapshot)
+	t.Admission = admissionFor(&d.rec, after.Snapshot)
 	if t.ProvisionDelta != nil {
 		left := residual(*t.ProvisionDelta, delta, after.Snapshot.Objects, d.required(), d.owns)
 		if d.rec.Engine != EngineProcess && !after.Snapshot.answers(d.rec.Engine) && left.Verdict == Pass {

@@ -73,8 +73,9 @@ type Record struct {
 	CreatedAt     time.Time         `json:"created_at"`            // host clock
 	ExpiresAt     *time.Time        `json:"expires_at,omitempty"`
 	State         State             `json:"state"`
-	Phase         Phase             `json:"phase,omitempty"` // of a failure
-	UpdatedAt     time.Time         `json:"updated_at"`      // end of the last operation's last step, host clock
+	Phase         Phase             `json:"phase,omitempty"`  // of a failure
+	Forced        bool              `json:"forced,omitempty"` // Admit had refused the host, and Spec.Force overrode it
+	UpdatedAt     time.Time         `json:"updated_at"`       // end of the last operation's last step, host clock
 	Op            *Operation        `json:"op,omitempty"`
 	Hold          *Hold             `json:"hold,omitempty"`
 	Resources     []RecordedRef     `json:"resources,omitempty"`

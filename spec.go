@@ -30,6 +30,7 @@ type Spec struct {
 
 	WaitTimeout time.Duration // for readiness; zero is DefaultWaitTimeout
 	KeepFailed  bool          // leave a failed create as it is, for a look at it
+	Force       bool          // create it on a host that Admit refuses, too; its record says so
 	Remove      bool          // destroy it again as soon as it is ready: one status, both deltas
 }
 

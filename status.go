@@ -126,7 +126,7 @@ func (b *Sandboxer) statusOf(host Host, obs Observation, s *Sandbox) (SandboxSta
 	status.Ports = ports // what is published now, not what was recorded
 	t := &status.Telemetry
 	t.Inventory, t.StaleCandidates = &obs.Inventory, recommended(obs)
-	t.Admission = Admit(obs.Snapshot)
+	t.Admission = admissionFor(rec, obs.Snapshot)
 	if status.Artifacts == nil {
 		status.Artifacts = []Artifact{}
 	}

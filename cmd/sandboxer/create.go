@@ -29,7 +29,8 @@ func (a *app) createCommand() *cobra.Command {
 			"beyond the sandbox, is refused before the host is touched; --allow and the code\n" +
 			"that is named then accepts it. No image is pulled, and no variable of this shell\n" +
 			"fills in the compose file.\n" +
-			"A create that fails, or is interrupted, takes down again what it has made.\n\n" +
+			"A create that fails, or is interrupted, takes down again what it has made. A host\n" +
+			"that can take no more, as inspect host says, is refused, except with --force.\n\n" +
 			"The document is a SandboxStatus, kept in ~/.local/share/sandboxer/telemetry too;\n" +
 			"for a create that failed and left no sandbox it is an Error.",
 		Args: wants("[PROFILE]"),

@@ -19,6 +19,7 @@ type createFlags struct {
 	labels       []string
 	allow        []string
 	remove, keep bool
+	force        bool
 }
 
 func newCreateFlags() *createFlags {
@@ -32,6 +33,7 @@ func (f *createFlags) register(set *pflag.FlagSet) {
 	set.BoolVar(&f.remove, "rm", false, "destroy it again once it has reported")
 	set.Var(f.wait, "wait-timeout", "give up when it is not ready after this long")
 	set.BoolVar(&f.keep, "keep-failed", false, "leave a failed create as it is, to look at")
+	set.BoolVar(&f.force, "force", false, "create it though the host can take no more, as inspect host says")
 	set.StringSliceVar(&f.allow, "allow", nil, "put up with the findings `CODE[,CODE]` of the profile; see profile lint")
 	set.StringVar(&f.binary, "canary-binary", "", "static linux `FILE` to run as the canary (default: this program)")
 }
@@ -63,7 +65,7 @@ func (f *createFlags) spec(ctx context.Context, args []string) (chosen, error) {
 		spec.Labels[key] = value
 	}
 	spec.Name, spec.TTL, spec.WaitTimeout = f.name, f.ttl.value, f.wait.value
-	spec.Remove, spec.KeepFailed = f.remove, f.keep
+	spec.Remove, spec.KeepFailed, spec.Force = f.remove, f.keep, f.force
 	return all, nil
 }
 

@@ -233,7 +233,11 @@ func failedChecks(c *sandboxer.CanaryResult) []string {
 }
 
 func admissionText(p *page, name string, a sandboxer.Admission) {
-	p.field(name, string(a.Verdict))
+	verdict := string(a.Verdict)
+	if a.Overridden {
+		verdict += " (it was created with --force)"
+	}
+	p.field(name, verdict)
 	for _, r := range a.Reasons {
 		p.line(fmt.Sprintf("  %s: %s", r.Severity, r.Message))
 	}
