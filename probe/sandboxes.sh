@@ -73,8 +73,8 @@ trashed() {
 	code=0
 	if [ "$trashes" ]; then
 		# shellcheck disable=SC2086 # paths are words
-		find $trashes -mindepth 1 -maxdepth 3 ! -name '*[!a-z0-9.-]*' \( -path './.trash*/*/*' ! -path './.trash*/*/.sandboxer*' -prune \
-			-o -exec stat -c "$form" {} + \)
+		find $trashes -mindepth 1 -maxdepth 3 ! -name '*[!a-z0-9.-]*' \( ! -path './.trash*/*/*' -o -path './.trash*/*/.sandboxer*' \
+			-o -prune ! -name '*' \) -exec stat -c "$form" {} +
 		code=$?
 	fi
 	end trash $code
