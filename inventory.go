@@ -38,7 +38,7 @@ const (
 // A Source is one place an inventory is made from.
 type Source struct {
 	Name   string  `json:"name"`   // directories, registry, docker, podman, processes
-	Status string  `json:"status"` // complete, absent, or why it is not complete: timeout, forbidden, down, truncated, parse_error
+	Status string  `json:"status"` // complete, absent, or why it is not complete: timeout, forbidden, down, truncated, parse_error, mount_present
 	Detail *string `json:"detail"` // what it said, where status is not complete
 }
 
@@ -152,7 +152,7 @@ const (
 	RecordCorrupt  RecordState = "corrupt"  // unreadable, too large, not a regular file, or not about this sandbox
 	RecordForeign  RecordState = "foreign"  // another machine's, user's, or root's
 	RecordMismatch RecordState = "mismatch" // the two records disagree
-	RecordUnknown  RecordState = "unknown"  // it may be there: the answer was cut off before it
+	RecordUnknown  RecordState = "unknown"  // it may be there: it was not looked at, or the answer was cut off before it
 )
 
 // Evidence holds what was read of a sandbox, as it was read.

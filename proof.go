@@ -91,6 +91,9 @@ func (f *staleFinder) proveSandbox(s *Sandbox, class StaleClass, detail string, 
 		p.fail(ProofRecords, BlockReportOnly, "%s", detail)
 		p.record(ProofMetadata, s.Metadata, s.Evidence.Metadata)
 		p.record(ProofRegistry, s.Registry, s.Evidence.Registry)
+		if at := f.mountIn(s.Dir); at != "" {
+			p.mounted(at)
+		}
 		return p
 	}
 	f.proveRecords(&p, s, class)
@@ -199,23 +202,6 @@ func (f *staleFinder) proveOwnDir(p *proof, s *Sandbox) {
 	f.proveMounts(p, s.Dir)
 }
 
-// proveMounts is about the user's own view; the host's script looks again, and
-// for what others may have mounted.
-func (f *staleFinder) proveMounts(p *proof, dir string) {
-	mounts, known := f.obs.Snapshot.Objects[Mounts]
-	if !known {
-		p.skip(ProofMounts, "the look at the host does not tell")
-		return
-	}
-	for _, at := range mounts {
-		if within(at, dir) {
-			p.fail(ProofMounts, BlockMount, "%s is a mount point", at)
-			return
-		}
-	}
-	p.pass(ProofMounts, "none below it")
-}
-
 func (f *staleFinder) proveAge(p *proof, class StaleClass, age *time.Duration) {
 	if age == nil {
 		p.unknown(ProofAge, BlockAgeUnknown, "nobody can tell since when it is idle")
@@ -261,16 +247,7 @@ func (f *staleFinder) proveDirectory(d Directory, age *time.Duration) proof {
 	} else {
 		p.fail(ProofName, BlockInvalidID, "%q is no name that sandboxer gives", d.Name)
 	}
-	if !d.Own {
-		p.fail(ProofDirectory, BlockNotOwn, "it is another user's")
-	}
-	if d.Kind != "directory" {
-		p.fail(ProofDirectory, BlockNotDir, "it is no directory")
-	}
-	if d.Own && d.Kind == "directory" {
-		p.pass(ProofDirectory, "uid %s, inode %d", number(d.OwnerUID), d.Inode)
-		f.proveMounts(&p, d.Path)
-	}
+	f.proveOwnDirectory(&p, d)
 	if slices.ContainsFunc(f.obs.Inventory.ComposeProjects, func(c ComposeProject) bool { return c.WorkingDir != nil && within(*c.WorkingDir, d.Path) }) {
 		p.fail(ProofUse, BlockInUse, "a compose project was started from it")
 	} else if silent := f.silentEngines(); silent != "" {
@@ -285,6 +262,24 @@ func (f *staleFinder) proveDirectory(d Directory, age *time.Duration) proof {
 	}
 	f.proveAge(&p, Unclaimed, age)
 	return p
+}
+
+func (f *staleFinder) proveOwnDirectory(p *proof, d Directory) {
+	if f.untouched(d.Inode, d.Path) {
+		p.unknown(ProofDirectory, BlockMount, "it was not looked at")
+		f.proveMounts(p, d.Path)
+		return
+	}
+	if !d.Own {
+		p.fail(ProofDirectory, BlockNotOwn, "it is another user's")
+	}
+	if d.Kind != "directory" {
+		p.fail(ProofDirectory, BlockNotDir, "it is no directory")
+	}
+	if d.Own && d.Kind == "directory" {
+		p.pass(ProofDirectory, "uid %s, inode %d", number(d.OwnerUID), d.Inode)
+		f.proveMounts(p, d.Path)
+	}
 }
 
 // silentEngines names the engines that may hold something of this user's and
@@ -317,6 +312,9 @@ func (f *staleFinder) proveLeftovers(n int64) proof {
 func (f *staleFinder) proveTrash(t TrashEntry) proof {
 	var p proof
 	switch {
+	case f.untouched(t.Inode, t.Path):
+		p.unknown(ProofDirectory, BlockMount, "it was not looked at")
+		f.proveMounts(&p, t.Path)
 	case !t.IsDir:
 		p.fail(ProofDirectory, BlockNotDir, "%s is none", t.Path)
 	case !t.Own:

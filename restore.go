@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tegwick/sand-boxer/internal/onhost"
@@ -48,6 +49,8 @@ func (b *Sandboxer) Restore(ctx context.Context, host Host, ref ID) (SandboxStat
 		return SandboxStatus{}, r.refuse("there", "the sandbox is there")
 	case refused != nil:
 		return SandboxStatus{}, r.refuse("there", "a directory of that name is there")
+	case !r.cutOff() && obs.Inventory.untouched(ref) != nil: // it may be the newest
+		return SandboxStatus{}, r.refuse(BlockMount, "something is mounted in "+obs.Inventory.untouched(ref).Path)
 	case r.entry == nil && !r.cutOff():
 		return SandboxStatus{}, fmt.Errorf("%s: nothing of that name is in the trash: %w", doing, ErrNotFound)
 	}
@@ -67,6 +70,16 @@ func (inv *Inventory) kept(ref ID) *TrashEntry {
 		}
 	}
 	return found
+}
+
+// untouched returns an entry of the trash of that name that was not looked at,
+// as something is mounted there, or nil.
+func (inv *Inventory) untouched(ref ID) *TrashEntry {
+	i := slices.IndexFunc(inv.Trash, func(t TrashEntry) bool { return t.Ref == string(ref) && t.TrashedAt == nil && t.Inode == 0 })
+	if i < 0 {
+		return nil
+	}
+	return &inv.Trash[i]
 }
 
 // restored reports whether s is what a restore leaves.

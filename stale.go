@@ -302,6 +302,9 @@ func (f *staleFinder) directory(d Directory) StaleSandbox {
 		Ref: d.Name, Class: Unclaimed, AgeSeconds: seconds(age), SizeBytes: d.SizeBytes,
 		Detail: d.Kind + " without sandboxer's metadata",
 	}
+	if f.untouched(d.Inode, d.Path) {
+		row.Detail = "not looked at, as something is mounted there"
+	}
 	row.rest(f.proveDirectory(d, age))
 	return row
 }

@@ -31,8 +31,9 @@ done
 entered=
 unclaimed=
 cd /
-if [ "$there" ] && cd "$root"; then
+if [ "$there" ] && cd -P -- "$root"; then
 	entered=yes
+	mounts
 	survey
 fi
 
@@ -41,7 +42,7 @@ matches "$state"/locks/*
 locks=$matched
 matches "$state"/registry/*.json
 registered=$matched
-boxes=$((registered + claimed))
+boxes=$((registered + claimed + ${#held}))
 
 begin self
 echo "home $home"

@@ -250,6 +250,9 @@ func (r *reading) objects(engines ...engine) {
 		for _, m := range r.mounts {
 			sets[sandboxer.Mounts] = append(sets[sandboxer.Mounts], m.point)
 		}
+		for _, path := range r.held { // which may be gone again, or be there by another path
+			sets[sandboxer.Mounts] = append(sets[sandboxer.Mounts], r.self.root+"/"+path)
+		}
 	}
 	tcp6 := !r.self.exists["/proc/net/tcp6"] || r.self.opens["/proc/net/tcp6"]
 	if r.sections["proc"].whole && r.self.opens["/proc/net/tcp"] && tcp6 {

@@ -10,7 +10,7 @@
 #
 # Every section is framed by the nonce; one without an end was cut off. Lines
 # that begin with "#" are not sent. The other parts are docker.sh, podman.sh,
-# machine.sh, sandboxes.sh and all.sh, in this order.
+# machine.sh, mounts.sh, sandboxes.sh and all.sh, in this order.
 # shellcheck disable=SC2034
 
 LC_ALL=C TZ=UTC0

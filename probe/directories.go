@@ -54,6 +54,7 @@ type entry struct {
 	known     bool // the fact is
 	unclaimed bool // a directory without metadata
 	change    *time.Time
+	mount     string // what is mounted there, so that it was not looked at; a path below the root
 }
 
 // readEntries returns what is under the root, by name.
@@ -82,6 +83,11 @@ func (r *reading) readEntries() map[string]entry {
 			e.change = written(time.Unix(o.ctime, 0))
 		}
 		entries[o.name] = e
+	}
+	for name, mount := range r.held {
+		if !isTrash(strings.SplitN(name, "/", 2)[0]) {
+			entries[name] = entry{mount: mount}
+		}
 	}
 	return entries
 }

@@ -27,7 +27,7 @@ func (j *joiner) ids() map[sandboxer.ID]bool {
 	}
 	for name, e := range j.entries {
 		id, err := sandboxer.ParseID(name)
-		if err == nil && e.kind() == "directory" && !e.unclaimed {
+		if err == nil && (e.kind() == "directory" && !e.unclaimed || e.mount != "") {
 			ids[id] = true
 		}
 	}
@@ -53,7 +53,7 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 		Resources: []sandboxer.Resource{}, Ports: []sandboxer.Port{},
 	}
 	e, present := j.entries[string(id)]
-	if present {
+	if e.known {
 		s.Evidence.Dir = sandboxer.DirFacts{
 			Present: true, IsDir: e.kind() == "directory",
 			UID: e.uid, Mode: int64(e.mode & 0o7777), Device: e.dev, Inode: e.inode, Birth: e.birth,
@@ -67,6 +67,8 @@ func (j *joiner) sandbox(id sandboxer.ID) sandboxer.Sandbox {
 	var odd string
 	switch {
 	case !present || e.unclaimed:
+	case e.mount != "":
+		s.Metadata, odd = sandboxer.RecordUnknown, j.mountedIn(e.mount)
 	case !s.Evidence.Dir.IsDir:
 		s.Metadata, odd = sandboxer.RecordCorrupt, "its directory is none"
 	case !inTar && !j.whole:

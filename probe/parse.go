@@ -27,8 +27,9 @@ type reading struct {
 	uid      *int64            // as id(1) says it
 	files    map[string]string // content by path, of what grep read
 	mounts   []mount
-	facts    map[string]fact  // by path, as the script named it
-	entries  map[string]entry // of the root, by name
+	facts    map[string]fact   // by path, as the script named it
+	held     map[string]string // what is mounted at a name that was not looked at
+	entries  map[string]entry  // of the root, by name
 	why      reasons
 	obs      sandboxer.Observation
 }
@@ -41,6 +42,7 @@ func parse(out []byte, req request) sandboxer.Observation {
 	r.readSelf()
 	r.readFiles("proc")
 	r.readFacts()
+	r.held = r.readHeld()
 	r.mounts = parseMounts(r.files["/proc/self/mountinfo"])
 
 	r.clock()

@@ -19,6 +19,7 @@ survey() {
 	begin unclaimed
 	for dir in ./*; do
 		case $dir in ./*[!a-z0-9-]*) strange=yes && continue ;; esac
+		case $held in *"$lf$dir$lf"*) continue ;; esac
 		count=$((count + 1))
 		[ $count -le "$few" ] && names="$names $dir"
 		[ -f "$dir/.sandboxer/process" ] && note "$dir/.sandboxer/process"
@@ -26,6 +27,7 @@ survey() {
 			claimed=$((claimed + 1))
 		elif [ -d "$dir" ] && [ ! -L "$dir" ]; then
 			echo "$dir"
+			case $deep in *"$lf$dir$lf"*) continue ;; esac
 			[ $((count - claimed)) -le "$few" ] && unclaimed="$unclaimed $dir"
 		fi
 	done
@@ -53,31 +55,57 @@ walk() {
 }
 
 odd() {
+	set --
 	for dir in ${strange:+./*[!a-z0-9-]*} ./.[!.]* ./..?*; do
 		case $dir in ./.trash | ./.trash-[0-9]*) continue ;; esac
+		if [ "$held" ]; then
+			escape "$dir"
+			case $held in *"$lf$text$lf"*) continue ;; esac
+		fi
 		if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then continue; fi
-		begin odd
-		find . -mindepth 1 -maxdepth 1 -name '*[!a-z0-9-]*' ! -name .trash ! -name '.trash-[0-9]*' -print0 -exec stat -c "$form" {} +
-		end odd $?
-		return
+		set -- "$@" "$dir"
+		[ "$held" ] || break
 	done
+	[ $# -gt 0 ] || return 0
+	if [ "$held" ]; then set -- "$@" -maxdepth 0; else set -- . -mindepth 1 -maxdepth 1; fi
+	begin odd
+	find "$@" -name '*[!a-z0-9-]*' ! -name .trash ! -name '.trash-[0-9]*' -print0 -exec stat -c "$form" {} +
+	end odd $?
 }
 
 # What a reap keeps for a while: the entries, and which of them have metadata.
 trashed() {
-	trashes=
+	set --
 	for dir in ./.trash "./.trash-$uid" "./.trash-$uid".*; do
-		if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then trashes="$trashes $dir"; fi
+		case $held in *"$lf$dir$lf"*) continue ;; esac
+		if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then set -- "$@" "$dir"; fi
 	done
+	trashes=$*
+	limits='-mindepth 1 -maxdepth 3'
+	if [ "$held" ]; then
+		limits='-maxdepth 2'
+		entries
+		# shellcheck disable=SC2086 # paths are words
+		set -- $kept
+	fi
 	begin trash
 	code=0
-	if [ "$trashes" ]; then
-		# shellcheck disable=SC2086 # paths are words
-		find $trashes -mindepth 1 -maxdepth 3 ! -name '*[!a-z0-9.-]*' \( ! -path './.trash*/*/*' -o -path './.trash*/*/.sandboxer*' \
+	if [ $# -gt 0 ]; then
+		# shellcheck disable=SC2086 # options are words
+		find "$@" $limits ! -name '*[!a-z0-9.-]*' \( ! -path './.trash*/*/*' -o -path './.trash*/*/.sandboxer*' \
 			-o -prune ! -name '*' \) -exec stat -c "$form" {} +
 		code=$?
 	fi
 	end trash $code
+}
+
+# entries of the trash, where some are held.
+entries() {
+	kept=
+	for dir in $trashes; do
+		among "$dir" ''
+		kept="$kept $list"
+	done
 }
 
 # How much the directories hold, in KiB. It walks all of them, for half a minute
@@ -85,11 +113,22 @@ trashed() {
 sizes() {
 	[ "$measure" ] || return
 	begin sizes
-	# shellcheck disable=SC2016
-	walk='find . -mindepth 1 -maxdepth 1 -type d ! -name "*[!a-z0-9-]*" -exec du -skx {} +
-	for dir; do find "$dir" -mindepth 1 -maxdepth 1 -type d ! -name "*[!a-z0-9.-]*" -exec du -skx {} +; done'
-	# shellcheck disable=SC2086 # paths are words
-	if have timeout; then timeout 30 sh -c "$walk" sh $trashes; else sh -c "$walk" sh $trashes; fi
+	untouched=$held
+	held=$held$deep
+	if [ "$held" ]; then
+		entries
+		among . ''
+		# shellcheck disable=SC2086 # paths are words
+		set -- $list $kept
+		[ $# = 0 ] || set -- "$@" -maxdepth 0
+	else
+		# shellcheck disable=SC2086 # paths are words
+		set -- . $trashes -mindepth 1 -maxdepth 1
+	fi
+	held=$untouched
+	[ $# = 0 ] || set -- find "$@" -type d \( ! -path './*[!a-z0-9-]*' -o -path './.trash*/*' ! -name '*[!a-z0-9.-]*' \) -exec du -skx {} +
+	if have timeout; then set -- timeout 30 "$@"; fi
+	[ $# -lt 3 ] || "$@"
 	end sizes 0
 }
 
@@ -104,7 +143,11 @@ facts() {
 		stat -c "$form" "$@" $names "$state"/locks/* "$state"/registry/*.json
 	else
 		stat -c "$form" "$@"
-		if [ "$strange" ] || [ $count -gt 20000 ]; then
+		if [ "$held" ]; then
+			among . ''
+			# shellcheck disable=SC2086 # paths are words
+			stat -c "$form" $list
+		elif [ "$strange" ] || [ $count -gt 20000 ]; then
 			find . -mindepth 1 -maxdepth 1 ! -name '*[!a-z0-9-]*' -exec stat -c "$form" {} +
 		else
 			stat -c "$form" ./*
@@ -121,16 +164,25 @@ facts() {
 # packing where it goes over a network.
 records() {
 	set --
-	[ $claimed -gt 0 ] && set -- ./*/.sandboxer/meta.json
-	[ $notes -gt 0 ] && set -- "$@" ./*/.sandboxer/process
+	# shellcheck disable=SC2086 # patterns, or words
+	if [ $claimed -gt 0 ]; then
+		among . /.sandboxer/meta.json
+		set -- $list
+	fi
+	# shellcheck disable=SC2086
+	if [ $notes -gt 0 ]; then
+		among . /.sandboxer/process
+		set -- "$@" $list
+	fi
 	depth=1
-	if [ $# -gt 20000 ]; then
+	if [ $# -gt 20000 ] && [ -z "$held" ]; then
 		depth=3
 		set -- .
 	fi
 	if [ "$registered" -gt 0 ]; then set -- "$@" "$state/registry"; fi
 	if [ "$want" ]; then
-		set -- "$@" "./$want/.sandboxer/report.json" "$state/registry/destroyed/$want.json"
+		set -- "$@" "$state/registry/destroyed/$want.json"
+		case $held in *"$lf./$want$lf"*) ;; *) set -- "$@" "./$want/.sandboxer/report.json" ;; esac
 	fi
 	if [ $# = 0 ]; then
 		begin records_none

@@ -6,6 +6,7 @@ import sandboxer "github.com/tegwick/sand-boxer"
 func (r *reading) directoriesSource(a archive) sandboxer.Source {
 	s := sandboxer.Source{Name: "directories", Status: sandboxer.SourceComplete}
 	tool := r.lacking()
+	f, known := r.facts[r.self.root]
 	switch {
 	case !r.sections["self"].whole || r.facts == nil || !a.whole && tool == "":
 		s.Status = truncated
@@ -13,8 +14,9 @@ func (r *reading) directoriesSource(a archive) sandboxer.Source {
 		s.Status, s.Detail = parseError, new("the host has no "+tool)
 	case !r.self.there || r.self.dangling:
 		s.Status = sandboxer.SourceAbsent
+	case !known:
+		s.Status = truncated
 	case !r.sections["unclaimed"].whole:
-		f := r.facts[r.self.root]
 		if f.mode&modeType == modeDir || f.mode&modeType == modeLink {
 			s.Status, s.Detail = "forbidden", new("the root cannot be entered")
 		} else {
@@ -24,6 +26,8 @@ func (r *reading) directoriesSource(a archive) sandboxer.Source {
 		s.Status, s.Detail = "forbidden", new("the root cannot be read")
 	case r.cut("trash"):
 		s.Status = truncated
+	case r.heldTrash() != "":
+		s.Status, s.Detail = mountPresent, new(r.mountedIn(r.heldTrash()))
 	}
 	return s
 }
@@ -58,6 +62,8 @@ func (r *reading) processesSource(a archive) sandboxer.Source {
 	s := sandboxer.Source{Name: "processes", Status: sandboxer.SourceComplete}
 	if !a.whole || !r.sections["proc"].whole || r.self.notes > maxNotes {
 		s.Status = truncated
+	} else if path := r.heldBox(); path != "" {
+		s.Status, s.Detail = mountPresent, new(r.mountedIn(path))
 	}
 	return s
 }

@@ -43,6 +43,12 @@ func (r *reading) trash() []sandboxer.TrashEntry {
 		at[entry] = len(all)
 		all = append(all, t)
 	}
+	for entry := range r.held {
+		if t, ok := trashEntry(entry); ok {
+			t.Path = r.self.root + "/" + entry
+			all = append(all, t)
+		}
+	}
 	slices.SortFunc(all, func(a, b sandboxer.TrashEntry) int { return strings.Compare(a.Path, b.Path) })
 	return all
 }
