@@ -272,11 +272,12 @@ func (c *creation) store(ctx context.Context, result string) error {
 // status beside the sandbox so that any machine can destroy it with a delta.
 func (c *creation) report(ctx context.Context) error {
 	c.say(PhaseReport, "reading the host again")
-	after, err := c.b.collect(ctx, c.host, "")
+	after, settled, err := c.b.lookAtRest(ctx, c.host, c.spec.Settle)
 	if err != nil {
 		return err
 	}
-	delta := Diff(c.before.Snapshot, after.Snapshot)
+	delta := c.b.diff(c.host, c.before.Snapshot, after.Snapshot)
+	delta.Settled = settled
 	t := &c.status.Telemetry
 	t.After, t.Inventory, t.ProvisionDelta = &after.Snapshot, &after.Inventory, &delta
 	t.StaleCandidates = recommended(after)

@@ -35,13 +35,14 @@ type HostDelta struct {
 }
 
 // A FieldDelta is one value before and after. Significant is null as long as
-// the host's noise floor for that value is not known.
+// the host's noise floor for that value is not known: with less than
+// MinNoisePairs pairs about as far apart as the two. See NoiseHistory.
 type FieldDelta struct {
 	Before      *float64 `json:"before"`      // null: unknown
 	After       *float64 `json:"after"`       // null: unknown
 	Delta       *float64 `json:"delta"`       // after minus before; null: unknown, or not comparable
 	NoiseFloor  *float64 `json:"noise_floor"` // 95th percentile of |delta| between pairs of snapshots with nothing in between
-	NoisePairs  int64    `json:"noise_pairs"` // how many pairs that is from
+	NoisePairs  int64    `json:"noise_pairs"` // how many pairs there are for that lag
 	Significant *bool    `json:"significant"` // |delta| is above noise_floor
 }
 

@@ -255,7 +255,7 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 	if err != nil {
 		return fmt.Errorf("%s is removed; the look at the host afterwards: %w", d.s.SandboxID, err)
 	}
-	delta := Diff(d.before.Snapshot, after.Snapshot)
+	delta := d.b.diff(d.host, d.before.Snapshot, after.Snapshot)
 	t := &status.Telemetry
 	t.DestroyDelta, t.Inventory = &delta, &after.Inventory
 	t.StaleCandidates = recommended(after)

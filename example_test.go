@@ -71,6 +71,28 @@ func ExampleDiff() {
 	// load known: false
 }
 
+// A host whose memory moves by up to 20 MB in five seconds by itself.
+func ExampleNoiseHistory() {
+	machine, boot := "b2f4", "9d1c"
+	look := func(second int, available int64) sandboxer.HostSnapshot {
+		at := time.Date(2026, 3, 1, 12, 0, second, 0, time.UTC)
+		return sandboxer.HostSnapshot{
+			ObservedAt: &at, Identity: sandboxer.Identity{MachineID: &machine, BootID: &boot}, Memory: sandboxer.Memory{AvailableBytes: &available},
+		}
+	}
+	var noise sandboxer.NoiseHistory // kept by the caller; Sandboxer.Baseline makes one
+	for i := range sandboxer.MinNoisePairs {
+		noise = noise.Add(look(10*i, 4_000_000_000), look(10*i+5, 4_000_000_000-1_000_000*int64(i+1)))
+	}
+	for _, left := range []int64{3_985_000_000, 3_952_000_000} {
+		d := noise.Diff(look(300, 4_000_000_000), look(304, left)).Host.MemoryAvailableBytes
+		fmt.Printf("%+.0f MB, noise %.0f MB from %d pairs, significant: %v\n", *d.Delta/1e6, *d.NoiseFloor/1e6, d.NoisePairs, *d.Significant)
+	}
+	// Output:
+	// -15 MB, noise 20 MB from 20 pairs, significant: false
+	// -48 MB, noise 20 MB from 20 pairs, significant: true
+}
+
 func ExampleFindStale() {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	obs := sandboxer.Observation{

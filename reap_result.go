@@ -122,7 +122,7 @@ func (r *reaping) result() ReapResult {
 	seen := r.before
 	if r.after != nil {
 		seen = *r.after
-		delta := Diff(r.before.Snapshot, r.after.Snapshot)
+		delta := r.b.diff(r.host, r.before.Snapshot, r.after.Snapshot)
 		result.DestroyDelta = &delta
 	}
 	if r.began {

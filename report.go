@@ -23,6 +23,7 @@ const (
 	KindSandboxStatus       Kind = "SandboxStatus"
 	KindSandboxStatusList   Kind = "SandboxStatusList"
 	KindIntrospectionReport Kind = "IntrospectionReport"
+	KindBaseline            Kind = "Baseline"
 	KindDoctorReport        Kind = "DoctorReport"
 	KindReapPlan            Kind = "ReapPlan"
 	KindReapResult          Kind = "ReapResult"
@@ -53,6 +54,8 @@ func (k Kind) SchemaFile() string {
 		return "sandbox-status-list.v1.schema.json"
 	case KindIntrospectionReport:
 		return "introspection-report.v1.schema.json"
+	case KindBaseline:
+		return "baseline.v1.schema.json"
 	case KindDoctorReport:
 		return "doctor-report.v1.schema.json"
 	case KindReapPlan:
@@ -238,6 +241,12 @@ type AuditDocument struct {
 type ReapResultDocument struct {
 	Header
 	ReapResult
+}
+
+// A BaselineDocument is a Baseline printed by itself.
+type BaselineDocument struct {
+	Header
+	Baseline
 }
 
 // A DoctorReport lists what would stop a create or a destroy on a host.

@@ -16,7 +16,7 @@
 //	status, err = box.Destroy(ctx, host, status.SandboxID)
 //
 // What a look at a host gives ([Sandboxer.Inspect], or [Sandboxer.InspectAll]
-// for many hosts) is judged by functions that touch nothing: [Diff], [FindStale], [PlanReap], [Admit] and [Doctor].
+// for many hosts) is judged by functions that touch nothing: [Diff], [NoiseHistory.Diff], [FindStale], [PlanReap], [Admit] and [Doctor].
 //
 // Nothing stays resident on the host and nothing is kept elsewhere: the host
 // is the database, and any machine can inspect or destroy what another one
@@ -51,6 +51,12 @@ type Sandboxer struct {
 	// some. The zero value is none: such files stay in the trash, and the
 	// error names the directory.
 	Helper Helper
+
+	// Noise returns what is known of how a host's values move by themselves,
+	// for the deltas that operations report: what Baseline found, and the
+	// caller kept. It may be called concurrently; a history of another machine
+	// or boot counts for nothing. Nil: nothing is known.
+	Noise func(host Host, of Identity) NoiseHistory
 
 	// Progress, if not nil, is called at each step, from one goroutine per
 	// operation. It must not block.

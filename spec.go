@@ -29,6 +29,7 @@ type Spec struct {
 	Canary    bool     // Result is a CanaryResult, and the create is judged by it
 
 	WaitTimeout time.Duration // for readiness; zero is DefaultWaitTimeout
+	Settle      time.Duration // once it is ready, wait this long at most for the host to come to rest before the second look at it; zero: not at all
 	KeepFailed  bool          // leave a failed create as it is, for a look at it
 	Force       bool          // create it on a host that Admit refuses, too; its record says so
 	Remove      bool          // destroy it again as soon as it is ready: one status, both deltas
@@ -78,6 +79,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("TTL %v: want none or a positive one", s.TTL)
 	case s.WaitTimeout < 0:
 		return fmt.Errorf("wait timeout %v: want a positive one", s.WaitTimeout)
+	case s.Settle < 0:
+		return fmt.Errorf("settle time %v: want none or a positive one", s.Settle)
 	}
 	if s.Name != "" {
 		if _, err := ParseRef(s.Name); err != nil {

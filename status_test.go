@@ -93,6 +93,7 @@ func TestDocuments(t *testing.T) {
 		KindInventory:         func() (Document, error) { return b.NewInventoryDocument(still, Observation{}) },
 		KindStaleReport:       func() (Document, error) { return b.NewStaleDocument(still, Observation{}, StaleReport{}) },
 		KindDoctorReport:      func() (Document, error) { return b.NewDoctorReport(still, Observation{}) },
+		KindBaseline:          func() (Document, error) { return b.NewBaselineDocument(still, NoiseHistory{}, DefaultLag, 0) },
 		KindReapPlan:          func() (Document, error) { return b.NewReapPlanDocument(still, Observation{}, ReapPlan{}) },
 		KindAlert:             func() (Document, error) { return b.NewAlertDocument(still, Observation{}, Alert{}) },
 		KindAuditLog:          func() (Document, error) { return b.NewAuditDocument(still, AuditLog{}) },

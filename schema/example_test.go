@@ -27,6 +27,7 @@ func Example() {
 	// Output:
 	// alert
 	// audit-log
+	// baseline
 	// doctor-report
 	// error
 	// host-snapshot

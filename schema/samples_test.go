@@ -140,6 +140,29 @@ func addCanary(s *sandboxer.HostSnapshot) {
 	add(sandboxer.Directories, sampleRoot+"/"+string(sampleID))
 }
 
+// sampleNoise is what the host was seen to do by itself the day before.
+func sampleNoise() sandboxer.NoiseHistory {
+	h := sandboxer.NoiseHistory{MachineID: "b2f4c1d09e7a8635", BootID: "7f0f7d1e-52d3-4f0c-9c51-8d0d3a0c1b2e"}
+	for i := range sandboxer.MinNoisePairs {
+		n := float64(i)
+		h.Pairs = append(h.Pairs, sandboxer.NoisePair{At: *at(-86_400 + 40*i), ElapsedMS: 40_000, Deltas: map[string]float64{
+			"load1": 0.01 * n, "cpu_busy_seconds_total": 15 + 0.25*n, "pressure_cpu_some_stall_us_total": 4_000 * n,
+			"pressure_memory_some_stall_us_total": 0, "pressure_io_some_stall_us_total": 900 * n, "memory_available_bytes": 1_048_576 * n,
+			"swap_free_bytes": 0, "disk_root_avail_bytes": 65_536 * n, "containers_running": 0, "processes_count": float64(i % 3), "oom_kills_total": 0,
+		}})
+	}
+	return h
+}
+
+func sampleBaseline() sandboxer.BaselineDocument {
+	doc, err := new(sandboxer.Sandboxer).NewBaselineDocument(localhost.Host{}, sampleNoise(), 40*time.Second, sandboxer.MinNoisePairs)
+	if err != nil {
+		panic(err)
+	}
+	doc.Header = sampleHeader(sandboxer.KindBaseline, "c43b2a1d5e6f7081")
+	return doc
+}
+
 func samplePorts() []sandboxer.Port {
 	return []sandboxer.Port{{Service: "canary", Protocol: "tcp", HostIP: "127.0.0.1", HostPort: 49153, ContainerPort: 8080}}
 }
@@ -210,7 +233,7 @@ func sampleCanary() *sandboxer.CanaryResult {
 func sampleReport() sandboxer.IntrospectionReport {
 	before, after, gone := sampleSnapshot(0, false), sampleSnapshot(30, true), sampleSnapshot(95, false)
 	gone.Memory.OOMKillsTotal = after.Memory.OOMKillsTotal
-	provision, destroy := sandboxer.Diff(before, after), sandboxer.Diff(after, gone)
+	provision, destroy := sampleNoise().Diff(before, after), sampleNoise().Diff(after, gone)
 	provision.Settled, destroy.Settled = new(true), new(true)
 	provision.Sandbox = &sandboxer.SandboxCost{
 		CPUSeconds: new(0.31), MemoryPeakBytes: new(int64(9_125_888)), MemoryCurrentBytes: new(int64(6_447_104)),
@@ -336,6 +359,7 @@ func samples() []sandboxer.Document {
 			Items:  []sandboxer.SandboxStatus{sampleStatus()}, Errors: []sandboxer.ErrorInfo{notFound},
 		},
 		sandboxer.IntrospectionDocument{Header: sampleHeader(sandboxer.KindIntrospectionReport, "5e6f70811a2b3c4d"), IntrospectionReport: sampleReport()},
+		sampleBaseline(),
 		sandboxer.DoctorReport{Header: sampleHeader(sandboxer.KindDoctorReport, "6f70811a2b3c4d5e"), Findings: []sandboxer.Finding{
 			{Check: "engine.docker", Verdict: sandboxer.Pass, Message: "docker 20.10.24 answers"},
 			{Check: "tool.flock", Verdict: sandboxer.Fail, Message: "flock is missing", Mend: new("apt install util-linux")},

@@ -22,6 +22,7 @@ var documentTypes = map[sandboxer.Kind]reflect.Type{
 	sandboxer.KindSandboxStatus:       reflect.TypeFor[sandboxer.SandboxStatus](),
 	sandboxer.KindSandboxStatusList:   reflect.TypeFor[sandboxer.SandboxStatusList](),
 	sandboxer.KindIntrospectionReport: reflect.TypeFor[sandboxer.IntrospectionDocument](),
+	sandboxer.KindBaseline:            reflect.TypeFor[sandboxer.BaselineDocument](),
 	sandboxer.KindDoctorReport:        reflect.TypeFor[sandboxer.DoctorReport](),
 	sandboxer.KindReapPlan:            reflect.TypeFor[sandboxer.ReapPlanDocument](),
 	sandboxer.KindReapResult:          reflect.TypeFor[sandboxer.ReapResultDocument](),
