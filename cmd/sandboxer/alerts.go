@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,21 +111,9 @@ func (a *app) alerts(host sandboxer.Host, obs sandboxer.Observation, f *alertFla
 	return alerts, writeAlertState(path, next)
 }
 
-// alertStateFile is where the state of a host's alerts is kept. Names of hosts
-// are not names of files.
+// alertStateFile is where the state of a host's alerts is kept.
 func alertStateFile(getenv func(string) string, host string) string {
-	dir := getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(getenv("HOME"), ".local", "state")
-	}
-	sum := sha256.Sum256([]byte(host))
-	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '_'
-	}, host)
-	return filepath.Join(dir, "sandboxer", "alerts", fmt.Sprintf("%.60s-%s.json", name, hex.EncodeToString(sum[:4])))
+	return filepath.Join(stateDir(getenv, "alerts"), fileName(host)+".json")
 }
 
 func readAlertState(path string) (sandboxer.AlertState, error) {

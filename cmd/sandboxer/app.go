@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,8 @@ type app struct {
 	answered bool          // standard output has had its document
 	limit    time.Duration // of the verb under way
 	lastLine string        // for standard error, below everything else
+
+	noiseWarned sync.Once // that what is remembered of a host's noise cannot be read
 }
 
 // run is the program but for its exit.
@@ -84,7 +87,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand())
 	a.settings.register(root.PersistentFlags())
 	root.AddCommand(a.createCommand(), a.destroyCommand(), a.reapStaleCommand(), a.listCommand(), a.statusCommand(),
-		a.extendCommand(), a.touchCommand(), a.holdCommand(), a.releaseCommand(), a.restoreCommand(), a.auditCommand(),
+		a.extendCommand(), a.touchCommand(), a.holdCommand(), a.releaseCommand(), a.restoreCommand(), a.auditCommand(), a.baselineCommand(),
 		a.inspectCommand(), a.profileCommand(), a.schemaCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
 	a.registerCompletion(root)
 	return root

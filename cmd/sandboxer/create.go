@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,25 +43,25 @@ func (a *app) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ctx, s, err := a.open(cmd.Context(), actLimit+f.wait.value)
+		ctx, s, err := a.open(cmd.Context(), f.limit())
 		if err != nil {
 			return err
 		}
 		defer s.close()
 		s.box.Helper = canary.Helper(f.program())
-		return a.create(ctx, s, what)
+		return a.create(ctx, s, what, f.baseline)
 	}
 	return cmd
 }
 
-func (a *app) create(ctx context.Context, s session, what chosen) error {
+func (a *app) create(ctx context.Context, s session, what chosen, pairs int) error {
 	for _, note := range what.notes {
 		if !a.settings.quiet {
 			a.err.printf("sandboxer: %s: %s", noteWord(note.Level), note)
 		}
 	}
 	a.announce("deploying %s on %s, below %s", what.about, s.host.Name(), a.settings.rootDir())
-	status, err := s.box.Create(ctx, s.host, what.spec)
+	status, err := a.measureAndCreate(ctx, s, what.spec, pairs)
 	a.progress.stop()
 	if err != nil {
 		err = shortOfRoom(err, status.Telemetry.Before)
@@ -76,6 +77,18 @@ func (a *app) create(ctx context.Context, s session, what chosen) error {
 		return &outcomeError{code: exitCanary, message: "the canary failed: " + strings.Join(failedChecks(c), "; ")}
 	}
 	return nil
+}
+
+// measureAndCreate creates a sandbox, after so many pairs of looks that say what
+// on the host is noise.
+func (a *app) measureAndCreate(ctx context.Context, s session, spec sandboxer.Spec, pairs int) (sandboxer.SandboxStatus, error) {
+	if pairs > 0 {
+		a.progress.say(fmt.Sprintf("measuring the noise of %s", s.host.Name()))
+		if _, _, err := a.measure(ctx, s, pairs, sandboxer.DefaultLag); err != nil {
+			return sandboxer.SandboxStatus{}, err
+		}
+	}
+	return s.box.Create(ctx, s.host, spec)
 }
 
 // remains reports whether a create that failed has left a sandbox all the

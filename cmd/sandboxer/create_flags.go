@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -15,6 +16,8 @@ import (
 // createFlags are the flags of create.
 type createFlags struct {
 	ttl, wait    *durationFlag
+	settle       *durationFlag
+	baseline     int
 	name, binary string
 	labels       []string
 	allow        []string
@@ -23,7 +26,7 @@ type createFlags struct {
 }
 
 func newCreateFlags() *createFlags {
-	return &createFlags{ttl: ageFlag(0), wait: waitFlag(sandboxer.DefaultWaitTimeout)}
+	return &createFlags{ttl: ageFlag(0), wait: waitFlag(sandboxer.DefaultWaitTimeout), settle: waitFlag(0)}
 }
 
 func (f *createFlags) register(set *pflag.FlagSet) {
@@ -32,6 +35,8 @@ func (f *createFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.labels, "label", nil, "`KEY=VALUE`: keep this with the sandbox; may be repeated")
 	set.BoolVar(&f.remove, "rm", false, "destroy it again once it has reported")
 	set.Var(f.wait, "wait-timeout", "give up when it is not ready after this long")
+	set.IntVar(&f.baseline, "baseline", 0, "first take so many pairs of looks, as baseline does")
+	set.Var(f.settle, "settle", "wait this long at most for the host to come to rest before the last look at it")
 	set.BoolVar(&f.keep, "keep-failed", false, "leave a failed create as it is, to look at")
 	set.BoolVar(&f.force, "force", false, "create it though the host can take no more, as inspect host says")
 	set.StringSliceVar(&f.allow, "allow", nil, "put up with the findings `CODE[,CODE]` of the profile; see profile lint")
@@ -46,6 +51,9 @@ func (f *createFlags) spec(ctx context.Context, args []string) (chosen, error) {
 	}
 	all, err := f.profile(ctx, name)
 	if err != nil {
+		return all, err
+	}
+	if err := checkPairs("--baseline", f.baseline, 0); err != nil {
 		return all, err
 	}
 	spec := &all.spec
@@ -65,8 +73,13 @@ func (f *createFlags) spec(ctx context.Context, args []string) (chosen, error) {
 		spec.Labels[key] = value
 	}
 	spec.Name, spec.TTL, spec.WaitTimeout = f.name, f.ttl.value, f.wait.value
-	spec.Remove, spec.KeepFailed, spec.Force = f.remove, f.keep, f.force
+	spec.Settle, spec.Remove, spec.KeepFailed, spec.Force = f.settle.value, f.remove, f.keep, f.force
 	return all, nil
+}
+
+// limit is how long a create may take.
+func (f *createFlags) limit() time.Duration {
+	return min(actLimit+f.wait.value+f.settle.value+measuring(f.baseline, sandboxer.DefaultLag), maxAge)
 }
 
 // program is what runs in the containers that sandboxer itself makes.

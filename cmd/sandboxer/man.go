@@ -130,5 +130,6 @@ var manualFiles = [][2]string{
 	{"~/.cache/sandboxer/", "The canary, where it had to be built first, below $XDG_CACHE_HOME if that is set."},
 	{"/tmp/sandboxer/<sandbox_id>/", "On the host: a sandbox, with its record in .sandboxer/meta.json. The option --root puts it elsewhere."},
 	{"~/.local/state/sandboxer/alerts/", "Where the command runs: what inspect host --alert remembers of each host (below $XDG_STATE_HOME if that is set)."},
+	{"~/.local/state/sandboxer/baseline/", "Where the command runs: what baseline and create --baseline have measured, of the present boot of each host (below $XDG_STATE_HOME if that is set)."},
 	{"~/.local/state/sandboxer/", "On the host: a second record of each sandbox, locks, and audit.jsonl, which has a line for each thing removed or refused."},
 }

@@ -79,6 +79,7 @@ func (a *app) equipped() (*sandboxer.Sandboxer, error) {
 	box := a.box()
 	box.Provisioners, box.Collector = chosen.Provisioners, probe.Collector{Sudo: chosen.Sudo}
 	box.Helper = canary.Helper(canary.Self())
+	box.Noise = a.noise
 	return box, nil
 }
 

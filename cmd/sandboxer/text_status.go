@@ -119,6 +119,9 @@ func deltaText(p *page, name string, d *sandboxer.Delta) {
 	if d.SameBoot != nil && !*d.SameBoot {
 		head += ", the host was booted in between: nothing can be compared"
 	}
+	if d.Settled != nil {
+		head += ", settled " + yesNo(d.Settled)
+	}
 	p.title(name, head)
 	h := d.Host
 	rows := [][]string{
@@ -127,7 +130,7 @@ func deltaText(p *page, name string, d *sandboxer.Delta) {
 		gauge("disk_root_avail_bytes", h.DiskRootAvailBytes, bytesText),
 		gauge("containers_running", h.ContainersRunning, whole),
 		gauge("processes_count", h.ProcessesCount, whole),
-		{"cpu_busy_seconds_total", "", "", signed(h.CPUBusySecondsTotal.Delta, decimal)},
+		counter("cpu_busy_seconds_total", h.CPUBusySecondsTotal, decimal),
 	}
 	for _, rare := range []struct {
 		name string
@@ -138,12 +141,29 @@ func deltaText(p *page, name string, d *sandboxer.Delta) {
 			rows = append(rows, gauge(rare.name, rare.d, rare.form))
 		}
 	}
-	p.table("  ", []string{"HOST", "BEFORE", "AFTER", "DELTA"}, rows)
+	hostTable(p, d, rows)
 	if c := d.Sandbox; c != nil {
 		p.line(fmt.Sprintf("  sandbox: cpu_seconds %s, memory_peak_bytes %s, pids_peak %s",
 			number(c.CPUSeconds, 2), size(c.MemoryPeakBytes), count(c.PidsPeak)))
 	}
 	p.line("  objects: " + objectsText(d.Objects))
+}
+
+// hostTable shows rows of seven cells; without the last three, and how to fill
+// them, where nothing is known of the host's noise.
+func hostTable(p *page, d *sandboxer.Delta, rows [][]string) {
+	header := []string{"HOST", "BEFORE", "AFTER", "DELTA", "NOISE_FLOOR", "PAIRS", "SIGNIFICANT"}
+	if h := d.Host; h.Load1.NoisePairs+h.MemoryAvailableBytes.NoisePairs+h.CPUBusySecondsTotal.NoisePairs > 0 {
+		p.table("  ", header, rows)
+		return
+	}
+	for i := range rows {
+		rows[i] = rows[i][:4]
+	}
+	p.table("  ", header[:4], rows)
+	if hint := unmeasured(d); hint != "" {
+		p.line(hint)
+	}
 }
 
 func gauge(name string, d sandboxer.FieldDelta, form func(float64) string) []string {
@@ -153,7 +173,11 @@ func gauge(name string, d sandboxer.FieldDelta, form func(float64) string) []str
 		}
 		return form(*f)
 	}
-	return []string{name, value(d.Before), value(d.After), signed(d.Delta, form)}
+	return append([]string{name, value(d.Before), value(d.After), signed(d.Delta, form)}, noiseCells(d, form)...)
+}
+
+func counter(name string, d sandboxer.FieldDelta, form func(float64) string) []string {
+	return append([]string{name, "", "", signed(d.Delta, form)}, noiseCells(d, form)...)
 }
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) }
