@@ -14,7 +14,7 @@ type Delta struct {
 	SameBoot  *bool                      `json:"same_boot"`  // null where a boot id is unknown
 	Settled   *bool                      `json:"settled"`    // whether the host came to rest before the second; null: not waited for
 	Host      HostDelta                  `json:"host"`
-	Sandbox   *SandboxCost               `json:"sandbox"` // null where no control group of the sandbox was read
+	Sandbox   *SandboxCost               `json:"sandbox"` // what the sandbox itself used, until the create was done or the destroy began; null: nobody looked
 	Objects   map[ObjectKind]ObjectDelta `json:"objects"` // a kind that was unreadable on either side has no entry; engines that did not answer both times are in none
 }
 
@@ -44,16 +44,6 @@ type FieldDelta struct {
 	NoiseFloor  *float64 `json:"noise_floor"` // 95th percentile of |delta| between pairs of snapshots with nothing in between
 	NoisePairs  int64    `json:"noise_pairs"` // how many pairs there are for that lag
 	Significant *bool    `json:"significant"` // |delta| is above noise_floor
-}
-
-// SandboxCost is what a sandbox itself used, from its own control groups.
-type SandboxCost struct {
-	CPUSeconds         *float64 `json:"cpu_seconds"`          // CPU time
-	MemoryPeakBytes    *int64   `json:"memory_peak_bytes"`    // most it held at once
-	MemoryCurrentBytes *int64   `json:"memory_current_bytes"` // what it holds now
-	PidsPeak           *int64   `json:"pids_peak"`            // most tasks it had at once
-	OOMKills           *int64   `json:"oom_kills"`            // of its processes, for want of memory
-	Source             string   `json:"source"`               // cgroup_v1, cgroup_v2
 }
 
 // An ObjectDelta is what came and what went, each sorted.

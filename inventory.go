@@ -268,6 +268,10 @@ type Observation struct {
 	Report    []byte
 	Destroyed *Record
 
+	// Cost is what that sandbox has used; nil where the host knows no such
+	// sandbox.
+	Cost *SandboxCost
+
 	// Canary is for a caller to set who has just run one, for AlertPolicy.
 	Canary *CanaryResult
 }

@@ -193,7 +193,7 @@ type Collector interface {
 // CollectOptions is what a Collector is asked for. The zero value is valid.
 type CollectOptions struct {
 	Root    string           // as Sandboxer.Root; empty is DefaultRoot
-	Sandbox ID               // also read this sandbox's report and, if it is destroyed, its last record
+	Sandbox ID               // also read this sandbox's cost, its report and, if it is destroyed, its last record
 	Sizes   bool             // also measure what the directories hold; it takes a walk of all of them
 	Timeout time.Duration    // for each engine; zero is 5 s
 	Now     func() time.Time // the controller's clock; nil is time.Now

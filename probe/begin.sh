@@ -9,8 +9,8 @@
 # gives wrong values. The shell itself looks only at what it needs to go on.
 #
 # Every section is framed by the nonce; one without an end was cut off. Lines
-# that begin with "#" are not sent. The other parts are docker.sh, podman.sh,
-# machine.sh, mounts.sh, sandboxes.sh and all.sh, in this order.
+# that begin with "#" are not sent. The other parts are usage.sh, docker.sh,
+# podman.sh, machine.sh, mounts.sh, sandboxes.sh and all.sh, in this order.
 # shellcheck disable=SC2034
 
 LC_ALL=C TZ=UTC0

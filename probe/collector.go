@@ -42,7 +42,7 @@ const MaxRecords = 256 << 20
 var sources embed.FS
 
 // parts are the files of the script, in order.
-var parts = []string{"begin.sh", "docker.sh", "podman.sh", "machine.sh", "mounts.sh", "sandboxes.sh", "all.sh"}
+var parts = []string{"begin.sh", "usage.sh", "docker.sh", "podman.sh", "machine.sh", "mounts.sh", "sandboxes.sh", "all.sh"}
 
 // script is what is sent: its parts without their comments.
 var script = sync.OnceValue(func() string {

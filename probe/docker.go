@@ -46,8 +46,11 @@ type (
 		Labels   map[string]string
 	}
 	dockerInspection struct {
-		ID              string
-		State           struct{ StartedAt, FinishedAt time.Time }
+		ID    string
+		State struct {
+			StartedAt, FinishedAt time.Time
+			Pid                   int64
+		}
 		NetworkSettings struct {
 			Ports map[string][]struct{ HostIp, HostPort string }
 		}
@@ -98,17 +101,11 @@ func (r *reading) docker() engine {
 
 // whyEngine gives the reason for the values that an engine does not have.
 func (r *reading) whyEngine(i int, e engine) {
-	reason := e.source.Status
-	switch e.info.Status {
-	case sandboxer.EngineOK:
+	if e.info.Status == sandboxer.EngineOK {
 		r.why.add(unsupported, fieldPath(i))
 		return
-	case sandboxer.EngineAbsent, sandboxer.EngineUnused, sandboxer.EngineDown:
-		reason = absent
-	case sandboxer.EngineForbidden:
-		reason = permission
 	}
-	r.why.add(reason, fieldPath(i), fieldPath(i)+".*")
+	r.why.add(e.reason(), fieldPath(i), fieldPath(i)+".*")
 }
 
 // An httpAnswer is one of the answers in a section that curl filled. Curl puts

@@ -94,29 +94,46 @@ docker_api() {
 
 # Only an inspection tells when a container started and ended. It is asked for
 # where there are sandboxes. The filter is label=sandboxer.id and any status but
-# created.
+# created. What is said of those of the sandbox wanted is kept, for its usage.
+# (Of several patterns that match a line, busybox grep -o shows those of one.)
 docker_api_times() {
 	begin docker_api_times
 	filter='%7B%22label%22%3A%5B%22sandboxer.id%22%5D%2C%22status%22%3A%5B'
 	filter=$filter'%22running%22%2C%22paused%22%2C%22restarting%22%2C%22removing%22%2C%22exited%22%2C%22dead%22%5D%7D'
-	ids=$(docker_get "$base/containers/json?all=1&filters=$filter" | grep -o -e '"Id":"[0-9a-f]*"' -e "^$nonce http 200")
+	ids=$(docker_get "$base/containers/json?all=1&filters=$filter" | grep -oE \
+		-e "\"Id\":\"[0-9a-f]*\"|\"sandboxer.id\":\"$want\"" -e "^$nonce http 200")
 	set --
 	listed=
-	for id in $ids; do
-		case $id in
+	said=
+	mine=
+	id=
+	for word in $ids; do
+		case $word in
 		'"Id":'*)
-			id=${id#'"Id":"'}
-			set -- "$@" "$base/containers/${id%'"'}/json"
+			if [ "$id" ]; then set -- "$@" "$id"; fi
+			id=${word#'"Id":"'}
+			id=$base/containers/${id%'"'}/json
+			;;
+		'"sandboxer.id":'*)
+			if [ "$want" ] && [ "$id" ]; then mine="$mine $id" id=; fi
 			;;
 		200) listed=yes ;;
 		esac
 	done
+	if [ "$id" ]; then set -- "$@" "$id"; fi
 	code=1
 	if [ -n "$listed" ]; then
 		code=0
-		if [ $# -gt 0 ]; then docker_get "$@"; code=$?; fi
+		if [ "$mine" ]; then
+			# shellcheck disable=SC2086 # addresses are words
+			said=$(docker_get $mine)
+			code=$?
+			printf '%s\n' "$said"
+		fi
+		if [ $# -gt 0 ]; then docker_get "$@" || code=$?; fi
 	fi
 	end docker_api_times $code
+	[ "$want" ] && usage docker
 }
 
 # ---- docker by its own client.
@@ -143,22 +160,43 @@ docker_cli() {
 		docker_ask images images --no-trunc --format '{"Id":{{json .ID}},"RepoTags":["{{.Repository}}:{{.Tag}}"]}'
 }
 
+# all_of runs a client and notes how it ended, behind what it said. What it
+# leaves behind when it is stopped can hold its output open.
+all_of() {
+	{
+		client "$@"
+		echo "$nonce done $?"
+		echo
+	} | sed "/^$nonce done/q"
+}
+
 docker_cli_times() {
 	begin docker_cli_times
-	ids=$(
-		{
-			client docker ps -aq --no-trunc --filter label=sandboxer.id
-			echo "$nonce done $?"
-			echo
-		} | sed "/^$nonce done/q"
-	)
+	ids=$(all_of docker ps -a --no-trunc --filter label=sandboxer.id --format '{{.ID}}={{.Label "sandboxer.id"}}')
 	code=${ids##*"$nonce done "}
 	ids=${ids%"$nonce done "*}
-	if [ "$code" = 0 ] && [ "$ids" ]; then
+	set --
+	said=
+	mine=
+	for id in $ids; do
+		case $id in
+		*="${want:-=}") mine="$mine ${id%%=*}" ;;
+		*=*) set -- "$@" "${id%%=*}" ;;
+		esac
+	done
+	form='{"Id":{{json .Id}},"State":{{json .State}},"NetworkSettings":{"Ports":{{json .NetworkSettings.Ports}}},'
+	form=$form'"Labels":{"sandboxer.id":{{json (index .Config.Labels "sandboxer.id")}}}}'
+	if [ "$code" = 0 ] && [ "$mine" ]; then
 		# shellcheck disable=SC2086 # ids are words
-		client docker inspect --type container --format \
-			'{"Id":{{json .Id}},"State":{{json .State}},"NetworkSettings":{"Ports":{{json .NetworkSettings.Ports}}}}' $ids
+		said=$(all_of docker inspect --type container --format "$form" $mine)
+		code=${said##*"$nonce done "}
+		said=${said%"$nonce done "*}
+		printf '%s\n' "$said"
+	fi
+	if [ "$code" = 0 ] && [ $# -gt 0 ]; then
+		client docker inspect --type container --format "$form" "$@"
 		code=$?
 	fi
 	end docker_cli_times "$code"
+	[ "$want" ] && usage docker
 }

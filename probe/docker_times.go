@@ -35,7 +35,7 @@ func (e *engine) times(s section, body []byte) {
 		if t.Kind != sandboxer.KindContainer || !ok {
 			continue
 		}
-		t.StartedAt = goodTime(i.State.StartedAt)
+		t.StartedAt, t.pid = goodTime(i.State.StartedAt), i.State.Pid
 		if *t.State != "running" && *t.State != "paused" {
 			t.EndedAt = goodTime(i.State.FinishedAt)
 		}

@@ -27,6 +27,7 @@ type thing struct {
 	sandboxer.Resource
 	workingDir string
 	image      string // full id of a container's image
+	pid        int64  // of a container's first process; 0: it has none, or was not inspected
 	ports      []sandboxer.Port
 	members    int // of a pod, without its own
 }

@@ -45,6 +45,7 @@ func (r *reading) inventory(engines ...engine) {
 	}
 	inv.Sources = append(inv.Sources, r.processesSource(a))
 	inv.Complete = !slices.ContainsFunc(inv.Sources, func(s sandboxer.Source) bool { return !s.Complete() })
+	r.cost(engines)
 	r.obs.Report = a.report
 	if a.destroyed != nil {
 		if rec, err := sandboxer.ParseRecord(a.destroyed); err == nil && rec.SandboxID == r.sandbox {

@@ -43,6 +43,7 @@ type golden struct {
 	Inventory sandboxer.Inventory
 	Facts     sandboxer.Facts
 	Report    string
+	Cost      *sandboxer.SandboxCost
 }
 
 func TestCaptures(t *testing.T) {
@@ -51,7 +52,7 @@ func TestCaptures(t *testing.T) {
 			obs := parseCapture(readCapture(t, name))
 			obs.Snapshot.Collection.ScriptVersion = nil
 			got, err := json.MarshalIndent(golden{
-				obs.Snapshot, obs.Snapshot.Objects, obs.Inventory, obs.Facts, string(obs.Report),
+				obs.Snapshot, obs.Snapshot.Objects, obs.Inventory, obs.Facts, string(obs.Report), obs.Cost,
 			}, "", "  ")
 			if err != nil {
 				t.Fatal(err)

@@ -23,6 +23,7 @@ type (
 		IsInfra             bool
 		Labels              map[string]string
 		StartedAt, ExitedAt int64
+		Pid                 int64
 		Ports               []struct {
 			HostIP        string `json:"host_ip"`
 			ContainerPort int64  `json:"container_port"`
@@ -208,7 +209,7 @@ func (c podmanContainer) thing() thing {
 		name = c.Names[0]
 	}
 	t := newThing(sandboxer.EnginePodman, sandboxer.KindContainer, c.ID, name, c.Labels)
-	t.State, t.image = &c.State, c.ImageID
+	t.State, t.image, t.pid = &c.State, c.ImageID, c.Pid
 	t.StartedAt = goodTime(time.Unix(c.StartedAt, 0))
 	if c.State != "running" && c.State != "paused" {
 		t.EndedAt = goodTime(time.Unix(c.ExitedAt, 0))

@@ -79,7 +79,7 @@ find_podman() {
 # there are sandboxes.
 # shellcheck disable=SC2016 # it is a script
 lists='
-nonce=$1 run=$2
+nonce=$1 run=$2 want=$4
 ask() {
 	name=$1
 	shift
@@ -102,7 +102,7 @@ rest() { sed "/^$nonce over/q"; }
 echo
 echo "$nonce end podman_said 0"
 if [ "$run" ]; then ask version --version || exit; fi
-{ ask containers ps -a --pod --no-trunc --format json; over; } | {
+{ ask containers ps -a --pod --no-trunc --format json; [ -z "$want" ] || usage podman; over; } | {
 	{ ask images images --no-trunc --format json; over; } | {
 		{ ask volumes volume ls --format json; over; } | {
 			{ ask networks network ls --format json; over; } | {
@@ -122,11 +122,11 @@ if [ "$run" ]; then ask version --version || exit; fi
 podman_cli() {
 	begin podman_said
 	if [ "$sudo" ]; then
-		sh -c "$lists" sh "$nonce" 'sudo -n' "$boxes" 2>&1
+		sh -c "$usage$lists" sh "$nonce" 'sudo -n' "$boxes" "$want" 2>&1
 	elif [ "$rootless" ]; then
-		timeout "$limit" podman unshare sh -c "$lists" sh "$nonce" '' "$boxes" 2>&1
+		timeout "$limit" podman unshare sh -c "$usage$lists" sh "$nonce" '' "$boxes" "$want" 2>&1
 	else
-		timeout "$limit" sh -c "$lists" sh "$nonce" '' "$boxes" 2>&1
+		timeout "$limit" sh -c "$usage$lists" sh "$nonce" '' "$boxes" "$want" 2>&1
 	fi
 	code=$?
 	end podman_said $code

@@ -230,15 +230,28 @@ func sampleCanary() *sandboxer.CanaryResult {
 	return result
 }
 
+// sampleCost is that of one container, on a kernel without pids.peak.
+func sampleCost(cpuSeconds float64) *sandboxer.SandboxCost {
+	used := sandboxer.Usage{
+		CPUSeconds: &cpuSeconds, CPUUserSeconds: new(cpuSeconds - 0.06), CPUSystemSeconds: new(0.06),
+		CPUPeriods: new(int64(120)), CPUPeriodsThrottled: new(int64(2)), CPUThrottledSeconds: new(0.021),
+		MemoryCurrentBytes: new(int64(6_447_104)), MemoryAnonBytes: new(int64(5_111_808)), MemoryPeakBytes: new(int64(9_125_888)),
+		PidsCurrent: new(int64(9)), IOReadBytes: new(int64(0)), IOWriteBytes: new(int64(81_920)), IOReadOps: new(int64(0)), IOWriteOps: new(int64(20)),
+		OOMKills: new(int64(1)),
+	}
+	return &sandboxer.SandboxCost{
+		Usage: used, Source: "cgroup_v2",
+		Containers: []sandboxer.ContainerCost{{Ref: container, Name: string(sampleID) + "-canary-1", Service: new("canary"), Usage: used}},
+		Missing:    []sandboxer.Missing{{Field: "sandbox.pids_peak", Reason: "unsupported"}, {Field: "sandbox.containers[0].pids_peak", Reason: "unsupported"}},
+	}
+}
+
 func sampleReport() sandboxer.IntrospectionReport {
 	before, after, gone := sampleSnapshot(0, false), sampleSnapshot(30, true), sampleSnapshot(95, false)
 	gone.Memory.OOMKillsTotal = after.Memory.OOMKillsTotal
 	provision, destroy := sampleNoise().Diff(before, after), sampleNoise().Diff(after, gone)
 	provision.Settled, destroy.Settled = new(true), new(true)
-	provision.Sandbox = &sandboxer.SandboxCost{
-		CPUSeconds: new(0.31), MemoryPeakBytes: new(int64(9_125_888)), MemoryCurrentBytes: new(int64(6_447_104)),
-		PidsPeak: new(int64(9)), OOMKills: new(int64(1)), Source: "cgroup_v2",
-	}
+	provision.Sandbox, destroy.Sandbox = sampleCost(0.31), sampleCost(0.44)
 	return sandboxer.IntrospectionReport{
 		Before: &before, After: &after, ProvisionDelta: &provision, DestroyDelta: &destroy,
 		Residual: &sandboxer.Residual{
