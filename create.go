@@ -272,12 +272,12 @@ func (c *creation) store(ctx context.Context, result string) error {
 // status beside the sandbox so that any machine can destroy it with a delta.
 func (c *creation) report(ctx context.Context) error {
 	c.say(PhaseReport, "reading the host again")
-	after, settled, err := c.b.lookAtRest(ctx, c.host, c.spec.Settle)
+	after, settled, err := c.b.lookAtRest(ctx, c.host, c.rec.SandboxID, c.spec.Settle)
 	if err != nil {
 		return err
 	}
 	delta := c.b.diff(c.host, c.before.Snapshot, after.Snapshot)
-	delta.Settled = settled
+	delta.Settled, delta.Sandbox = settled, after.Cost
 	t := &c.status.Telemetry
 	t.After, t.Inventory, t.ProvisionDelta = &after.Snapshot, &after.Inventory, &delta
 	t.StaleCandidates = recommended(after)

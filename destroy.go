@@ -256,6 +256,7 @@ func (d *destruction) finish(ctx context.Context, status *SandboxStatus) error {
 		return fmt.Errorf("%s is removed; the look at the host afterwards: %w", d.s.SandboxID, err)
 	}
 	delta := d.b.diff(d.host, d.before.Snapshot, after.Snapshot)
+	delta.Sandbox = d.before.Cost
 	t := &status.Telemetry
 	t.DestroyDelta, t.Inventory = &delta, &after.Inventory
 	t.StaleCandidates = recommended(after)

@@ -14,11 +14,11 @@ const restWindow = 3 * time.Second
 // restShare is how much two windows may differ where no noise floor is known.
 const restShare = 0.05
 
-// lookAtRest looks at host; with most above zero it looks again, each
+// lookAtRest looks at host, for the sake of a sandbox; with most above zero it looks again, each
 // restWindow, until two successive windows agree or that time has passed, and
 // says whether they did. The observation is the last one.
-func (b *Sandboxer) lookAtRest(ctx context.Context, host Host, most time.Duration) (Observation, *bool, error) {
-	last, err := b.collect(ctx, host, "")
+func (b *Sandboxer) lookAtRest(ctx context.Context, host Host, id ID, most time.Duration) (Observation, *bool, error) {
+	last, err := b.collect(ctx, host, id)
 	if err != nil || most <= 0 {
 		return last, nil, err
 	}
@@ -35,7 +35,7 @@ func (b *Sandboxer) lookAtRest(ctx context.Context, host Host, most time.Duratio
 			over = true
 		case <-tick.C:
 		}
-		if last, err = b.collect(ctx, host, ""); err != nil {
+		if last, err = b.collect(ctx, host, id); err != nil {
 			return last, nil, err
 		}
 		looks = append(looks[max(0, len(looks)-2):], last.Snapshot)

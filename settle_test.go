@@ -48,7 +48,7 @@ func TestLookAtRest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, begun := &story{tell: tt.tell}, time.Now()
-				obs, settled, err := (&Sandboxer{Collector: c}).lookAtRest(t.Context(), still, tt.most)
+				obs, settled, err := (&Sandboxer{Collector: c}).lookAtRest(t.Context(), still, "", tt.most)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,7 +98,7 @@ func TestLookAtRestWithNoise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := &Sandboxer{Collector: &story{tell: working}, Noise: tt.noise}
-				_, settled, err := b.lookAtRest(t.Context(), still, 7*time.Second)
+				_, settled, err := b.lookAtRest(t.Context(), still, "", 7*time.Second)
 				if err != nil || *settled != tt.want {
 					t.Errorf("got %v, %v, want %v", *settled, err, tt.want)
 				}
@@ -122,7 +122,7 @@ func TestLookAtRestFails(t *testing.T) {
 					}
 					return nil
 				}}
-				if _, _, err := (&Sandboxer{Collector: c}).lookAtRest(ctx, still, time.Minute); !errors.Is(err, tt.is) {
+				if _, _, err := (&Sandboxer{Collector: c}).lookAtRest(ctx, still, "", time.Minute); !errors.Is(err, tt.is) {
 					t.Errorf("got %v, want %v", err, tt.is)
 				}
 			})

@@ -142,9 +142,8 @@ func deltaText(p *page, name string, d *sandboxer.Delta) {
 		}
 	}
 	hostTable(p, d, rows)
-	if c := d.Sandbox; c != nil {
-		p.line(fmt.Sprintf("  sandbox: cpu_seconds %s, memory_peak_bytes %s, pids_peak %s",
-			number(c.CPUSeconds, 2), size(c.MemoryPeakBytes), count(c.PidsPeak)))
+	if d.Sandbox != nil {
+		p.line("  sandbox: " + costText(*d.Sandbox))
 	}
 	p.line("  objects: " + objectsText(d.Objects))
 }
@@ -164,6 +163,21 @@ func hostTable(p *page, d *sandboxer.Delta, rows [][]string) {
 	if hint := unmeasured(d); hint != "" {
 		p.line(hint)
 	}
+}
+
+// costText shows what a sandbox used, or why nobody knows any of it.
+func costText(c sandboxer.SandboxCost) string {
+	for _, m := range c.Missing {
+		if m.Field == "sandbox" {
+			return fmt.Sprintf("%s (%s)", unknown, m.Reason)
+		}
+	}
+	text := fmt.Sprintf("cpu_seconds %s, memory_current_bytes %s, memory_peak_bytes %s, pids_peak %s",
+		number(c.CPUSeconds, 2), size(c.MemoryCurrentBytes), size(c.MemoryPeakBytes), count(c.PidsPeak))
+	if c.OOMKills != nil && *c.OOMKills > 0 {
+		text += fmt.Sprintf(", oom_kills %d", *c.OOMKills)
+	}
+	return text
 }
 
 func gauge(name string, d sandboxer.FieldDelta, form func(float64) string) []string {
