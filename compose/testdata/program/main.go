@@ -35,6 +35,10 @@ func main() {
 			for i := 0; i < len(eaten); i += 512 {
 				eaten[i] = 1
 			}
+		case "burn": // that much CPU time
+			d, err := time.ParseDuration(value)
+			check(err)
+			burn(d)
 		case "ready": // ready=FILE:CONTENT
 			file, content, _ := strings.Cut(value, ":")
 			check(os.WriteFile(file+".new", []byte(content), 0o644))
@@ -68,6 +72,22 @@ func answer(l net.Listener) {
 }
 
 var eaten []byte
+
+// burn keeps one core busy until all of the program has had that much time.
+func burn(d time.Duration) {
+	for {
+		var used syscall.Rusage
+		check(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+		if time.Duration(used.Utime.Nano()+used.Stime.Nano()) >= d {
+			return
+		}
+		for range 1_000_000 {
+			burnt++
+		}
+	}
+}
+
+var burnt int
 
 func serve(l net.Listener) {
 	begin := time.Now()
