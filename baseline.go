@@ -15,7 +15,7 @@ const DefaultLag = 5 * time.Second
 // valid.
 type BaselineOptions struct {
 	Pairs int           // zero is MinNoisePairs; at most MaxNoisePairs
-	Lag   time.Duration // from the beginning of one look to that of the next; zero is DefaultLag
+	Lag   time.Duration // from the end of one look to the beginning of the next; zero is DefaultLag
 }
 
 // Baseline measures how far a host's values move while nothing is done to it:
@@ -40,13 +40,13 @@ func (b *Sandboxer) Baseline(ctx context.Context, host Host, opts BaselineOption
 	if who := last.Snapshot.Identity; who.MachineID == nil || who.BootID == nil || last.Snapshot.ObservedAt == nil {
 		return noise, fmt.Errorf("the host's identity or its clock could not be read: %w", ErrIncomplete)
 	}
-	tick := time.NewTicker(lag)
-	defer tick.Stop()
 	for n := 1; n <= pairs; n++ {
+		// Counted from the end of a look, so that one that takes long brings the
+		// next no nearer: too near, they would be no pair of that lag.
 		select {
 		case <-ctx.Done():
 			return noise, fmt.Errorf("wait for pair %d of %d: %w", n, pairs, ctx.Err())
-		case <-tick.C:
+		case <-time.After(lag):
 		}
 		next, err := b.Inspect(ctx, host)
 		if err != nil {

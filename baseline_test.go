@@ -54,6 +54,24 @@ func TestBaseline(t *testing.T) {
 	})
 }
 
+// A look that takes long, as the first does for which a connection is made,
+// brings the next one no nearer.
+func TestBaselineSlowLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &Sandboxer{Collector: &story{tell: func(look int, s *HostSnapshot) error {
+			if look == 0 {
+				time.Sleep(10 * time.Second)
+				s.ObservedAt = new(time.Now())
+			}
+			return nil
+		}}}
+		got, err := b.Baseline(t.Context(), still, BaselineOptions{Pairs: 2, Lag: 2 * time.Second})
+		if err != nil || got.Pairs[0].ElapsedMS != 2000 || got.Pairs[1].ElapsedMS != 2000 {
+			t.Errorf("got %+v, %v, want both pairs two seconds apart", got.Pairs, err)
+		}
+	})
+}
+
 func TestBaselineDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, begun := &Sandboxer{Collector: &story{tell: func(int, *HostSnapshot) error { return nil }}}, time.Now()

@@ -12,7 +12,7 @@ import (
 )
 
 // A calm collector sees the real host, on the clock of the test, by which a look
-// takes a second, but for its gauges: those stand still until one gigabyte is
+// takes a while, but for its gauges: those stand still until one gigabyte is
 // gone at once.
 type calm struct {
 	begun, host time.Time // of one moment, both
@@ -36,16 +36,16 @@ func (c *calm) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.
 	s.ObservedAt, s.ClockOffsetMS = new(c.host.Add(time.Since(c.begun))), new(int64(0))
 	s.CPU, s.Load, s.Pressure = sandboxer.CPU{}, sandboxer.Load{}, sandboxer.Pressures{}
 	s.Memory = sandboxer.Memory{AvailableBytes: &memory}
-	time.Sleep(time.Second)
+	time.Sleep(1250 * time.Millisecond)
 	return obs, nil
 }
 
-// noisy is a host whose memory moves by so much in four seconds.
+// noisy is a host whose memory moves by so much in five seconds.
 func noisy(bytes float64) func(sandboxer.Host, sandboxer.Identity) sandboxer.NoiseHistory {
 	return func(_ sandboxer.Host, of sandboxer.Identity) sandboxer.NoiseHistory {
 		h := sandboxer.NoiseHistory{MachineID: *of.MachineID, BootID: *of.BootID}
 		for range sandboxer.MinNoisePairs {
-			h.Pairs = append(h.Pairs, sandboxer.NoisePair{ElapsedMS: 4000, Deltas: map[string]float64{"memory_available_bytes": bytes}})
+			h.Pairs = append(h.Pairs, sandboxer.NoisePair{ElapsedMS: 5000, Deltas: map[string]float64{"memory_available_bytes": bytes}})
 		}
 		return h
 	}

@@ -14,9 +14,10 @@ const restWindow = 3 * time.Second
 // restShare is how much two windows may differ where no noise floor is known.
 const restShare = 0.05
 
-// lookAtRest looks at host, for the sake of a sandbox; with most above zero it looks again, each
-// restWindow, until two successive windows agree or that time has passed, and
-// says whether they did. The observation is the last one.
+// lookAtRest looks at host, for the sake of a sandbox; with most above zero it
+// looks again, restWindow after each look, until two successive windows agree or
+// that time has passed, and says whether they did. The observation is the last
+// one.
 func (b *Sandboxer) lookAtRest(ctx context.Context, host Host, id ID, most time.Duration) (Observation, *bool, error) {
 	last, err := b.collect(ctx, host, id)
 	if err != nil || most <= 0 {
@@ -24,16 +25,14 @@ func (b *Sandboxer) lookAtRest(ctx context.Context, host Host, id ID, most time.
 	}
 	noise, settled := b.noise(host, last.Snapshot.Identity), false
 	looks := []HostSnapshot{last.Snapshot}
-	end, tick := time.NewTimer(most), time.NewTicker(restWindow)
-	defer end.Stop()
-	defer tick.Stop()
+	end := time.After(most)
 	for over := false; !over && !settled; {
 		select {
 		case <-ctx.Done():
 			return last, nil, ctx.Err()
-		case <-end.C:
+		case <-end:
 			over = true
-		case <-tick.C:
+		case <-time.After(restWindow):
 		}
 		if last, err = b.collect(ctx, host, id); err != nil {
 			return last, nil, err

@@ -64,6 +64,6 @@ func (a *app) baseline(cmd *cobra.Command, pairs int, lag time.Duration) error {
 
 // measuring is how long so many pairs take, with time for looks that are slow.
 func measuring(pairs int, lag time.Duration) time.Duration {
-	each := min(lag+time.Second, maxAge/sandboxer.MaxNoisePairs)
+	each := min(lag+5*time.Second, maxAge/sandboxer.MaxNoisePairs)
 	return time.Duration(pairs) * each
 }

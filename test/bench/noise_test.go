@@ -61,19 +61,17 @@ func BenchmarkFalseAlarms(b *testing.B) {
 	b.ReportMetric(float64(of)/float64(max(len(judged), 1)), "runs-judged")
 }
 
-// take looks at this machine so many times, lag apart.
+// take looks at this machine so many times, lag apart, as Baseline does.
 func take(b *testing.B, box *sandboxer.Sandboxer, looks int, lag time.Duration) []sandboxer.HostSnapshot {
 	b.Helper()
 	var all []sandboxer.HostSnapshot
-	tick := time.NewTicker(lag)
-	defer tick.Stop()
 	for range looks {
 		obs, err := box.Inspect(b.Context(), localhost.Host{})
 		if err != nil {
 			b.Fatal(err)
 		}
 		all = append(all, obs.Snapshot)
-		<-tick.C
+		time.Sleep(lag)
 	}
 	return all
 }
