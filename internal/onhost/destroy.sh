@@ -20,12 +20,12 @@ prove_dir() {
 }
 
 # prove_no_mount: nothing is mounted at or below the directory. Removing
-# through a mount would remove what is not ours.
+# through a mount would remove what is not ours; and one that hangs holds up
+# whoever touches it, so that this comes before all else.
 prove_no_mount() {
-	[ -e "$1" ] || return 0
 	unmounted "$1" && return
-	[ -r /proc/self/mountinfo ] || end refused mounts_unreadable "/proc/self/mountinfo cannot be read"
-	end refused mount_present "something is mounted in $1"
+	[ ! -r /proc/self/mountinfo ] || end refused mount_present "something is mounted in $1"
+	[ ! -e "$1" ] || end refused mounts_unreadable "/proc/self/mountinfo cannot be read"
 }
 
 # prove_unused: no process that can be looked at has the directory mounted, as
@@ -119,7 +119,6 @@ purge() {
 	for trash in "$root/.trash" "$root/.trash-$uid" "$root/.trash-$uid".*; do
 		own_dir "$trash" || continue
 		for entry in "$trash/$id".*; do
-			if [ ! -d "$entry" ] || [ -L "$entry" ]; then continue; fi
 			case ${entry#"$trash/$id."} in # an operation and a time, or somebody's own
 			*[!0-9a-f.]* | *.*.* | *.*[!0-9]*) continue ;;
 			????????????????.*) ;;
@@ -127,6 +126,8 @@ purge() {
 			esac
 			# As words: Korn shells count seconds in 32 bits.
 			if [ "$keep" != 0 ] && [ "${entry##*.}" != 0 ]; then continue; fi
+			prove_no_mount "$entry"
+			if [ ! -d "$entry" ] || [ -L "$entry" ]; then continue; fi
 			delete "$entry" && continue
 			if [ "$unclaimed" ] && [ ! -e "$dir" ]; then
 				mv -- "$purge_dir" "$dir" && purge_dir=$dir # where it is seen
@@ -149,6 +150,7 @@ destroy_one() (
 	lockable
 	exec 9>>"$state/locks/$id"
 	lock || end locked locked "another operation holds it"
+	prove_no_mount "$dir"
 	if [ ! -e "$dir" ] && [ ! -e "$state/registry/$id.json" ] && [ -e "$state/registry/destroyed/$id.json" ]; then
 		forget
 		end gone gone "already destroyed"
@@ -159,7 +161,6 @@ destroy_one() (
 		if [ -n "$meta" ]; then
 			holds "$dir/.sandboxer/meta.json" "$meta" || end changed record_changed "its metadata has changed"
 		fi
-		prove_no_mount "$dir"
 	fi
 	# A full disk keeps nobody from freeing it: the mark is for readers only.
 	put "$state/registry/$id.json" "$next"
@@ -224,6 +225,7 @@ remove_unclaimed() (
 	lockable
 	exec 9>>"$state/locks/$id" 8>&-
 	lock || end locked locked "another operation holds it"
+	prove_no_mount "$dir"
 	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
 		forget
 		end gone gone "it is gone"
@@ -234,7 +236,6 @@ remove_unclaimed() (
 			end changed claimed "it is a sandbox's: $file"
 		fi
 	done
-	prove_no_mount "$dir"
 	prove_unused
 	purge
 	audit removed
@@ -251,7 +252,9 @@ purge_trashed() (
 	lockable
 	exec 9>>"$state/locks/$id" 8>&-
 	lock || end locked locked "another operation holds it"
+	prove_no_mount "$dir"
 	# A purge that was cut off has taken the time from its name.
+	prove_no_mount "${dir%.*}.0"
 	[ -e "$dir" ] || [ ! -d "${dir%.*}.0" ] || dir=${dir%.*}.0
 	if [ ! -e "$dir" ] && [ ! -L "$dir" ]; then
 		forget

@@ -34,6 +34,9 @@ lock || {
 	exit 7
 }
 holds "$state/registry/$id.json" "$registry" || changed "its record is not what it was"
+for path in "$dir" "$from"; do # one that hangs holds up whoever touches it
+	unmounted "$path" || give_up mount_present "something is mounted in $path"
+done
 if [ -e "$dir" ] || [ -L "$dir" ]; then
 	# A run that was cut off may have come as far as that.
 	if [ -z "$prior" ] || ! holds "$dir/.sandboxer/meta.json" "$record"; then
@@ -45,7 +48,6 @@ else
 		own_dir "$path" || give_up trash "$path is not the caller's"
 	done
 	same "$from" "$device" "$inode" "$birth" || changed "$from is not the directory that was seen"
-	unmounted "$from" || give_up mount_present "something is mounted in $from"
 	if [ -n "$record" ]; then
 		own_dir "$from/.sandboxer" || give_up trash "$from/.sandboxer is not the sandbox's"
 		put "$state/registry/$id.json" "$next" || exit 1

@@ -1,16 +1,11 @@
 package e2e
 
 import (
-	"context"
 	"errors"
-	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	sandboxer "github.com/tegwick/sand-boxer"
-	"github.com/tegwick/sand-boxer/test/lab"
 )
 
 // A symbolic link in the place of a sandbox's directory is not followed,
@@ -179,47 +174,5 @@ func TestCase09(t *testing.T) {
 		if now := output(y.t, facts...); now != before {
 			y.t.Errorf("got\n%swant\n%s", now, before)
 		}
-	})
-}
-
-// hang mounts a file system that answers nobody, until the test ends.
-func (y *yard) hang(at string) {
-	y.t.Helper()
-	lab.Require(y.t, "rootless") // which has fuse-overlayfs
-	below := y.base + "/hang" + strings.ReplaceAll(strings.TrimPrefix(at, y.base), "/", "-")
-	for _, dir := range []string{"/lower", "/upper", "/work"} {
-		y.do("mkdir", "-p", below+dir)
-	}
-	server := exec.Command("fuse-overlayfs", "-f", "-o", "lowerdir="+below+"/lower,upperdir="+below+"/upper,workdir="+below+"/work", at)
-	if err := server.Start(); err != nil {
-		y.t.Fatal(err)
-	}
-	y.t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	y.do("sh", "-c", "n=0; until grep -q ' "+at+" fuse' /proc/mounts; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done")
-	y.do("kill", "-STOP", strconv.Itoa(server.Process.Pid))
-}
-
-// A file system that hangs in a sandbox holds up neither the look at the host
-// nor the reap of what is beside it.
-func TestCase08Hung(t *testing.T) {
-	callers(t, func(y *yard) {
-		beside := y.dead()
-		id := y.more(beside, 1)[0]
-		y.mkdir(y.dir(id) + "/data")
-		y.hang(y.dir(id) + "/data")
-		ctx, cancel := context.WithTimeout(y.t.Context(), 15*time.Second)
-		defer cancel()
-		obs, err := y.box.Inspect(ctx, y.host)
-		if err != nil {
-			y.t.Fatalf("inspect: %v", err)
-		}
-		plan := sandboxer.PlanReap(obs, sandboxer.FindStale(obs, young))
-		if _, err := y.box.Reap(ctx, y.host, plan); err != nil && !errors.Is(err, sandboxer.ErrRemains) {
-			y.t.Errorf("reap: %v", err)
-		}
-		y.gone(beside)
 	})
 }
