@@ -23,6 +23,7 @@ func (a *app) answer(doc any, text func(*page)) error {
 	if !a.asJSON() {
 		var b bytes.Buffer
 		p := newPage(&b, columns(a.out))
+		p.colours = colourful(a.out, a.getenv)
 		text(p)
 		p.flush()
 		return a.print(b.Bytes())

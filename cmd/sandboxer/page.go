@@ -15,10 +15,11 @@ import (
 // A page is the text form of a document: fields, and tables below titles.
 // Whatever is put on it is cleaned, as much of it comes from hosts.
 type page struct {
-	width int // of the terminal it is for; 0: lines are as long as they are
-	out   io.Writer
-	buf   bytes.Buffer
-	tab   *tabwriter.Writer
+	width   int  // of the terminal it is for; 0: lines are as long as they are
+	colours bool // for a terminal that shows them
+	out     io.Writer
+	buf     bytes.Buffer
+	tab     *tabwriter.Writer
 }
 
 func newPage(w io.Writer, width int) *page {
@@ -28,8 +29,11 @@ func newPage(w io.Writer, width int) *page {
 }
 
 // field adds "name: value", aligned with the fields next to it.
-func (p *page) field(name, value string) {
-	fmt.Fprintf(p.tab, "%s:\t%s\n", name, clean(value))
+func (p *page) field(name, value string) { p.fieldIn(noColour, name, value) }
+
+// fieldIn is field with its value in a colour.
+func (p *page) fieldIn(c colour, name, value string) {
+	fmt.Fprintf(p.tab, "%s:\t%s\n", name, p.paint(c, clean(value)))
 }
 
 // gap sets what follows apart from what is there.
@@ -51,6 +55,17 @@ func (p *page) title(name, value string) {
 func (p *page) line(text string) {
 	p.tab.Flush()
 	p.buf.WriteString(clean(text) + "\n")
+}
+
+// note adds a line in a colour, indented, and folded to the width of the page.
+func (p *page) note(c colour, indent, text string) {
+	p.tab.Flush()
+	for _, part := range fold(clean(text), p.width-len(indent)) {
+		p.buf.WriteString(indent + p.paint(c, part) + "\n")
+		if !strings.HasPrefix(indent, "    ") {
+			indent += "  "
+		}
+	}
 }
 
 // table adds rows below their header, indented; nothing at all without rows.

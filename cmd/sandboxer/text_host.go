@@ -7,8 +7,20 @@ import (
 	"github.com/tegwick/sand-boxer"
 )
 
-// hostText shows the numbers of a HostSnapshot that a person asks for first.
+// hostText shows the verdict on a host, what is unusual about it, and then the
+// numbers of a HostSnapshot that a person asks for first: one screen.
 func hostText(p *page, doc sandboxer.SnapshotDocument) {
+	admissionText(p, "admission", doc.Admission)
+	odd := unusual(doc)
+	if len(odd) == 0 {
+		p.field("unusual", "nothing")
+	} else {
+		p.line("unusual:")
+	}
+	for _, note := range odd {
+		p.note(yellow, "  ", note)
+	}
+	p.gap()
 	id := doc.Identity
 	p.field("host", hostName(doc.Host))
 	p.field("system", fmt.Sprintf("%s, kernel %s, %s", text(id.OSPrettyName), text(id.KernelRelease), text(id.Arch)))
@@ -18,24 +30,25 @@ func hostText(p *page, doc sandboxer.SnapshotDocument) {
 	p.field("load", fmt.Sprintf("%s %s %s on %s CPUs", number(doc.Load.Load1, 2), number(doc.Load.Load5, 2),
 		number(doc.Load.Load15, 2), count(doc.CPU.LogicalCount)))
 	p.field("pressure", pressureText(doc.Pressure))
-	p.field("memory", fmt.Sprintf("%s of %s available", size(doc.Memory.AvailableBytes), size(doc.Memory.TotalBytes)))
-	p.field("swap", fmt.Sprintf("%s of %s free", size(doc.Memory.SwapFreeBytes), size(doc.Memory.SwapTotalBytes)))
+	p.field("memory", barred(takenShare(doc.Memory.AvailableBytes, doc.Memory.TotalBytes),
+		fmt.Sprintf("%s of %s available", size(doc.Memory.AvailableBytes), size(doc.Memory.TotalBytes))))
+	p.field("swap", swapText(doc.Memory))
 	p.field("disk_root_avail_gb", fmt.Sprintf("%s (%s)", number(doc.DiskRootAvailGB, 3), ratio(doc.DiskRootAvailRatio)))
 	filesystemsText(p, doc.Filesystems)
 	enginesText(p, doc.Engines)
-	p.gap()
-	admissionText(p, "admission", doc.Admission)
 	alertsText(p, doc.Alerts)
-	if doc.Collection.Partial {
-		var missing []string
-		for _, m := range doc.Collection.Missing {
-			missing = append(missing, fmt.Sprintf("%s (%s)", m.Field, m.Reason))
-		}
-		p.title("partial", strings.Join(missing, ", "))
+}
+
+// barred puts a bar of what is taken before what there is to say of it.
+func barred(taken *float64, what string) string {
+	return strings.TrimLeft(bar(taken, 20)+"  "+what, " ")
+}
+
+func swapText(m sandboxer.Memory) string {
+	if m.SwapTotalBytes != nil && *m.SwapTotalBytes == 0 {
+		return "none"
 	}
-	for _, w := range doc.Collection.Warnings {
-		p.line("warning: " + w)
-	}
+	return barred(takenShare(m.SwapFreeBytes, m.SwapTotalBytes), fmt.Sprintf("%s of %s free", size(m.SwapFreeBytes), size(m.SwapTotalBytes)))
 }
 
 // hostsText is a row for each of several hosts, with what a person compares,
@@ -95,11 +108,11 @@ func filesystemsText(p *page, all []sandboxer.Filesystem) {
 	var rows [][]string
 	for _, f := range all {
 		rows = append(rows, []string{
-			f.Path, text(f.FSType), size(f.AvailBytes), size(f.TotalBytes), ratio(f.AvailRatio), ratio(f.InodesFreeRatio),
-			strings.Join(f.Roles, ","),
+			f.Path, text(f.FSType), bar(takenShare(f.AvailBytes, f.TotalBytes), 10), size(f.AvailBytes), size(f.TotalBytes), ratio(f.AvailRatio), ratio(f.InodesFreeRatio),
+			strings.Join(f.Roles, ", "),
 		})
 	}
-	p.table("  ", []string{"PATH", "FSTYPE", "AVAIL", "TOTAL", "AVAIL_RATIO", "INODES_FREE", "ROLES"}, rows)
+	p.table("  ", []string{"PATH", "FSTYPE", "TAKEN", "AVAIL", "TOTAL", "AVAIL_RATIO", "INODES_FREE", "ROLES"}, rows)
 }
 
 func enginesText(p *page, all []sandboxer.EngineInfo) {

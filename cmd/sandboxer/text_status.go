@@ -275,9 +275,9 @@ func admissionText(p *page, name string, a sandboxer.Admission) {
 	if a.Overridden {
 		verdict += " (it was created with --force)"
 	}
-	p.field(name, verdict)
+	p.fieldIn(verdictColour(a.Verdict), name, verdict)
 	for _, r := range a.Reasons {
-		p.line(fmt.Sprintf("  %s: %s", r.Severity, r.Message))
+		p.note(verdictColour(r.Severity), "  ", fmt.Sprintf("%s: %s", r.Severity, r.Message))
 	}
 }
 
