@@ -2,7 +2,7 @@
 # Functions shared by the scripts that change something on a host. The caller
 # runs it inside a larger script; nothing here trusts a path that came
 # from a file. "root", "op" and "audit_head" come from whoever runs it.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034
 set -u
 umask 077
 LC_ALL=C
@@ -78,7 +78,36 @@ audited() {
 # lock takes the sandbox's lock, open as 9, or fails at once. Korn shells keep
 # such a descriptor from their commands unless it is named again.
 lock() {
-	flock -n 9 9>&9
+	flock -n 9 9>&9 && settle
+}
+
+# pledge RESULT PATH: of what has no record, the lock says what the log is to
+# say once the directory, which "device" and "inode" tell, is not at PATH any
+# more. It comes before the step that does it; audit and release after that.
+pledge() {
+	pledged=yes
+	printf '%s %s %s %s %s\n' "$1" "$2" "$device" "$inode" "$audit_head" >"$state/locks/$id"
+}
+
+# release: what was pledged has been said, or is not going to be done.
+release() {
+	[ ! -s "$state/locks/$id" ] || : >"$state/locks/$id"
+}
+
+# settle what was pledged by a run that was cut off: if it was done, and has no
+# line, it gets one.
+settle() {
+	[ -s "$state/locks/$id" ] || return 0
+	if read -r due_result due_path due_device due_inode due_head <"$state/locks/$id"; then
+		unmounted "$due_path" || return 0
+		if ! same "$due_path" "$due_device" "$due_inode" '' 2>/dev/null &&
+			! grep -qsF -e "$due_head," "$state/audit.jsonl.1" "$state/audit.jsonl"; then
+			due_mine=${audit_head-} audit_head=$due_head
+			audit "$due_result"
+			audit_head=$due_mine
+		fi
+	fi
+	release
 }
 
 # forget removes the lock of a sandbox that is no more; ids are never used

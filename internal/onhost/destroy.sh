@@ -50,6 +50,7 @@ end() {
 	destroyed | gone | locked | changed) ;;
 	*) audit "$2" ;;
 	esac
+	[ -z "$pledged" ] || release
 	printf 'end %s %s\n' "${ref:-$id}" "$*"
 	exit 0
 }
@@ -101,6 +102,7 @@ delete() {
 	purge_dir=${1%.*}.0
 	prove_no_mount "$1"
 	[ "$1" = "$purge_dir" ] || purge_err=$(mv -- "$1" "$purge_dir" 2>&1) || return
+	[ -z "$ref" ] || pledge purged "$purge_dir"
 	purge_err=$(rm -rf -- "$purge_dir" 2>&1) && return
 	open_up 2>/dev/null
 	purge_err=$(rm -rf -- "$purge_dir" 2>&1) || purge_foreign && return
@@ -187,6 +189,14 @@ destroy_one() (
 # does not grow for ever. Last records outlive the trash, which is kept for 30
 # days at most.
 tidy() {
+	for old in "$state"/locks/*; do # what was pledged is not left for long
+		[ -s "$old" ] || continue
+		id=${old##*/}
+		(
+			exec 9>>"$old" 8>&-
+			lock && forget
+		)
+	done
 	case $op in *0) ;; *) return ;; esac
 	find "$state/registry/destroyed" -name '*.json' -mtime +31 -exec rm -f -- {} + 2>/dev/null
 	# No record tells of what was killed before it wrote one, or at its very end.
@@ -237,6 +247,7 @@ remove_unclaimed() (
 		fi
 	done
 	prove_unused
+	pledge removed "$dir"
 	purge
 	audit removed
 	forget
@@ -270,7 +281,7 @@ purge_trashed() (
 	end destroyed ok
 )
 
-ref=''
+ref='' pledged=''
 need flock stat dd grep
 enter_home
 check_root || say "note $root is gone"

@@ -54,8 +54,7 @@ else
 		put "$from/.sandboxer/meta.json" "$record" || exit 1
 		rm -f -- "$state/registry/destroyed/$id.json"
 	else
-		# There is no record to tell a later run how far this one came.
-		audit restored
+		pledge restored "$from"
 	fi
 	mv -- "$from" "$dir" || {
 		say "error $from cannot be moved to $dir"
@@ -67,6 +66,7 @@ if [ -n "$record" ]; then
 	audited restored "$prior" || audit restored
 	put "$state/registry/$id.json" "$record" || exit 1
 else
+	audit restored
 	rm -f -- "$state/locks/$id"
 fi
 say stored

@@ -215,7 +215,6 @@ func (w *world) dieAt(op operation, d death) {
 		c := w.begin(op)
 		w.expect(steps.Plan{Step: d.step, After: d.after, How: d.how})
 		w.die(op, c.target, d)
-		c.disturbed = true
 		fired, err := w.run().Fired()
 		if err != nil {
 			w.t.Fatal(err)
