@@ -49,6 +49,10 @@ func unmeasured(d *sandboxer.Delta) string {
 	if d.ElapsedMS == nil || d.SameBoot == nil || !*d.SameBoot {
 		return ""
 	}
-	lag := max((time.Duration(*d.ElapsedMS) * time.Millisecond).Round(time.Second), time.Second)
-	return fmt.Sprintf("  significant: n/a; sandboxer baseline --lag %s measures what is noise", shortDuration(lag))
+	// Pairs that are much further apart than this would not count for it.
+	lag, step := time.Duration(*d.ElapsedMS)*time.Millisecond, 100*time.Millisecond
+	if lag > 2*time.Second {
+		step = time.Second
+	}
+	return fmt.Sprintf("  significant: n/a; sandboxer baseline --lag %s measures what is noise", shortDuration(max(lag.Round(step), step)))
 }
