@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,10 @@ func baselineText(p *page, doc sandboxer.BaselineDocument) {
 		rows = append(rows, []string{f.Field, floorText(f.NoiseFloor, fieldForm(f.Field)), count(&f.NoisePairs)})
 	}
 	p.table("  ", []string{"FIELD", "NOISE_FLOOR", "PAIRS"}, rows)
+	if most := slices.MaxFunc(doc.Fields, func(a, b sandboxer.FieldNoise) int { return cmp.Compare(a.NoisePairs, b.NoisePairs) }); most.NoisePairs < sandboxer.MinNoisePairs {
+		p.line(fmt.Sprintf("noise_floor: n/a below %d pairs at such a lag; --pairs %d takes the others",
+			sandboxer.MinNoisePairs, sandboxer.MinNoisePairs-most.NoisePairs))
+	}
 }
 
 // fieldForm is how a value of a field of Delta.host is shown.
