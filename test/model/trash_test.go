@@ -148,7 +148,7 @@ func (w *world) restore() (string, error) {
 	b = w.some(func(b *box) bool { return string(b.id) == ref })
 	entries := slices.DeleteFunc(slices.Clone(w.trash), func(k *kept) bool { return k.ref != ref })
 	_, blocked := os.Lstat(w.m.root() + "/" + ref)
-	bearer, _ := w.bearer(ref)
+	bearer, sure := w.bearer(ref)
 	w.mayCut()
 	_, err := w.box.Restore(w.t.Context(), w.m, sandboxer.ID(ref))
 	w.mayLitter(ref)
@@ -163,6 +163,12 @@ func (w *world) restore() (string, error) {
 	var refused *sandboxer.RefusedError
 	switch {
 	case b != nil && b.doubt: // whatever it did, it is doubtful still
+		return said, nil
+	case !sure && blocked != nil && (b == nil || b.at == removed): // what bears the name may be gone
+		if back != nil {
+			return said, w.restored(ref, back, b, err)
+		}
+		w.cuts[ref] = true
 		return said, nil
 	case b != nil && b.at != removed || blocked == nil || bearer != nil:
 		told := errors.As(err, &refused) || len(entries) == 0 && errors.Is(err, sandboxer.ErrNotFound)
