@@ -357,3 +357,41 @@ func show[T any](p *T) string {
 	}
 	return cmp.Diff(nil, *p)
 }
+
+// Where all entries have metadata, and be they very many, none is looked at by
+// itself; one that has none is found among them.
+func TestManySandboxesAlone(t *testing.T) {
+	lab.Require(t, "dash", "bash", "mksh", "busybox")
+	m := newMachine(t)
+	rec := m.record("canary-0000")
+	const count = 600
+	for i := range count {
+		rec.SandboxID = sandboxer.ID(fmt.Sprintf("canary-%04d", i))
+		m.put(rec, "both")
+	}
+	m.write(m.root+"/canary-0007/.sandboxer/process", fmt.Sprintf("%d 1\n", os.Getpid()), 0o600)
+	for _, fake := range []bool{false, true} {
+		if fake {
+			m.write(m.root+"/fake99/file", "", 0o600)
+		}
+		for _, shell := range [][]string{{"dash"}, {"bash"}, {"mksh"}, {"busybox", "sh"}} {
+			other := *m
+			other.shell = shell
+			inv := other.collect(sandboxer.CollectOptions{}).Inventory
+			good := 0
+			for _, s := range inv.Sandboxes {
+				if s.Metadata == sandboxer.RecordOK && s.Registry == sandboxer.RecordOK {
+					good++
+				}
+			}
+			dirs := len(inv.Directories)
+			if !inv.Complete || len(inv.Sandboxes) != count || good != count || fake && (dirs != 1 || inv.Directories[0].LastChange == nil) || !fake && dirs != 0 {
+				t.Errorf("%s, fake99 there %t: got complete %t, %d sandboxes, %d good, directories %+v, want %d good ones",
+					shell, fake, inv.Complete, len(inv.Sandboxes), good, inv.Directories, count)
+			}
+			if !strings.Contains(string(other.bytes), fmt.Sprintf("\n/proc/%d/stat:", os.Getpid())) {
+				t.Errorf("%s, fake99 there %t: got no word of the process that a note names", shell, fake)
+			}
+		}
+	}
+}

@@ -9,14 +9,41 @@
 names=
 count=0
 claimed=0
+metas=
 strange=
 pids=
 notes=0
 
-# survey goes once through the entries of the root, which may be very many. It
-# says which have no metadata, and follows the notes of the process engine.
+# survey looks at what the entries of the root are, which may be very many. It
+# says which have no metadata, and follows the notes of the process engine. Where
+# each of them has metadata, there is no need to look at one after the other.
 survey() {
 	begin unclaimed
+	set -- ./*
+	for dir; do
+		case $dir in ./*[!a-z0-9-]*) strange=yes && break ;; esac
+	done
+	if [ -z "$strange$held" ]; then
+		count=$#
+		[ $count -gt "$few" ] || names=$*
+		set -- ./*/.sandboxer/meta.json
+		if [ -e "$1" ] || [ -L "$1" ]; then metas=$* claimed=$#; fi
+	fi
+	if [ $claimed -gt 0 ] && [ $claimed = $count ]; then
+		for file in ./*/.sandboxer/process; do
+			[ -f "$file" ] && note "$file"
+		done
+	else
+		each
+	fi
+	end unclaimed 0
+}
+
+# each looks at the entries one by one.
+each() {
+	names=
+	count=0
+	claimed=0
 	for dir in ./*; do
 		case $dir in ./*[!a-z0-9-]*) strange=yes && continue ;; esac
 		case $held in *"$lf$dir$lf"*) continue ;; esac
@@ -31,7 +58,6 @@ survey() {
 			[ $((count - claimed)) -le "$few" ] && unclaimed="$unclaimed $dir"
 		fi
 	done
-	end unclaimed 0
 }
 
 # note follows what the process engine noted of what it started: to where /proc
@@ -165,7 +191,9 @@ facts() {
 records() {
 	set --
 	# shellcheck disable=SC2086 # patterns, or words
-	if [ $claimed -gt 0 ]; then
+	if [ "$metas" ]; then
+		set -- $metas
+	elif [ $claimed -gt 0 ]; then
 		among . /.sandboxer/meta.json
 		set -- $list
 	fi
