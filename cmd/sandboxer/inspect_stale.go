@@ -43,6 +43,7 @@ func (a *app) inspectStaleCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
+			sparing()
 			obs, err := a.inspect(ctx, s)
 			if err != nil {
 				return err

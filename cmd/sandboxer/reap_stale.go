@@ -135,6 +135,7 @@ func (a *app) reapStale(ctx context.Context, f *reapFlags) error {
 	if stored == nil && (!f.apply || a.asks(f)) { // somebody is to read it
 		look = s.box.Measure
 	}
+	sparing()
 	obs, err := a.look(ctx, s, look)
 	if err != nil {
 		return err

@@ -16,8 +16,11 @@ import (
 // program takes.
 const streamFrom = 500
 
-// frugal makes the garbage collector keep up where there is much to judge:
-// without it, as much again as is in use would be waiting for it.
+// sparing makes the garbage collector come more often, before a look at what may
+// be very many: otherwise as much again as is in use would be waiting for it.
+func sparing() { debug.SetGCPercent(50) }
+
+// frugal makes it keep up where there is much to judge.
 func frugal(obs sandboxer.Observation) {
 	if len(obs.Inventory.Sandboxes)+len(obs.Inventory.Directories) > streamFrom {
 		debug.SetMemoryLimit(48 << 20)
