@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,7 +93,7 @@ func (a *app) alerts(host sandboxer.Host, obs sandboxer.Observation, f *alertFla
 		return nil, nil
 	}
 	path := alertStateFile(a.getenv, host.Name())
-	state, err := readAlertState(path)
+	state, err := readState[sandboxer.AlertState](path)
 	if err != nil {
 		a.err.printf("sandboxer: warning: what was known of alerts on %s cannot be read, and is begun anew: %v", host.Name(), err)
 	}
@@ -108,41 +107,15 @@ func (a *app) alerts(host sandboxer.Host, obs sandboxer.Observation, f *alertFla
 			a.err.printf("sandboxer: alert %s %s on %s: %s", alert.Name, word, host.Name(), alert.Message)
 		}
 	}
-	return alerts, writeAlertState(path, next)
+	if err := writeState(path, next); err != nil {
+		return alerts, fmt.Errorf("remember the alerts: %w", err)
+	}
+	return alerts, nil
 }
 
 // alertStateFile is where the state of a host's alerts is kept.
 func alertStateFile(getenv func(string) string, host string) string {
 	return filepath.Join(stateDir(getenv, "alerts"), fileName(host)+".json")
-}
-
-func readAlertState(path string) (sandboxer.AlertState, error) {
-	var state sandboxer.AlertState
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return state, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &state)
-	}
-	if err != nil {
-		return sandboxer.AlertState{}, err
-	}
-	return state, nil
-}
-
-func writeAlertState(path string, state sandboxer.AlertState) error {
-	data, err := json.Marshal(state)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
-	}
-	if err == nil {
-		err = writeWhole(path, append(data, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("remember the alerts: %w", err)
-	}
-	return nil
 }
 
 // raisedAlerts are the names of those that are raised.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +21,7 @@ func (a *app) noise(host sandboxer.Host, of sandboxer.Identity) sandboxer.NoiseH
 	if of.MachineID == nil || of.BootID == nil {
 		return sandboxer.NoiseHistory{}
 	}
-	history, err := readNoise(noiseFile(a.getenv, host.Name(), *of.MachineID, *of.BootID))
+	history, err := readState[sandboxer.NoiseHistory](noiseFile(a.getenv, host.Name(), *of.MachineID, *of.BootID))
 	if err != nil {
 		a.noiseWarned.Do(func() {
 			a.err.printf("sandboxer: warning: what was known of the noise of %s cannot be read, and is begun anew: %v", host.Name(), err)
@@ -51,13 +50,7 @@ func (a *app) measure(ctx context.Context, s session, pairs int, lag time.Durati
 func (a *app) remember(host sandboxer.Host, fresh sandboxer.NoiseHistory) (sandboxer.NoiseHistory, error) {
 	all := a.noise(host, sandboxer.Identity{MachineID: &fresh.MachineID, BootID: &fresh.BootID}).Merge(fresh)
 	path := noiseFile(a.getenv, host.Name(), fresh.MachineID, fresh.BootID)
-	data, err := json.Marshal(all)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
-	}
-	if err == nil {
-		err = writeWhole(path, append(data, '\n'))
-	}
+	err := writeState(path, all)
 	if err == nil {
 		err = forgetOthers(path)
 	}
@@ -72,21 +65,6 @@ func (a *app) remember(host sandboxer.Host, fresh sandboxer.NoiseHistory) (sandb
 func noiseFile(getenv func(string) string, host, machineID, bootID string) string {
 	sum := sha256.Sum256([]byte(machineID + "\x00" + bootID))
 	return filepath.Join(stateDir(getenv, "baseline"), fileName(host)+"."+hex.EncodeToString(sum[:8])+".json")
-}
-
-func readNoise(path string) (sandboxer.NoiseHistory, error) {
-	var history sandboxer.NoiseHistory
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return history, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &history)
-	}
-	if err != nil {
-		return sandboxer.NoiseHistory{}, err
-	}
-	return history, nil
 }
 
 // forgetOthers removes the files of other boots of the same host.

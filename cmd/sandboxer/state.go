@@ -3,7 +3,11 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -29,4 +33,33 @@ func fileName(of string) string {
 		return '_'
 	}, of)
 	return fmt.Sprintf("%.60s-%s", name, hex.EncodeToString(sum[:4]))
+}
+
+// readState returns what a file of the state says; of one that is not there,
+// nothing.
+func readState[T any](path string) (T, error) {
+	var state, none T
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &state)
+	}
+	if err != nil {
+		return none, err
+	}
+	return state, nil
+}
+
+// writeState replaces a file of the state, and makes its directory.
+func writeState[T any](path string, state T) error {
+	data, err := json.Marshal(state)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	}
+	if err == nil {
+		err = writeWhole(path, append(data, '\n'))
+	}
+	return err
 }
