@@ -60,7 +60,7 @@ func TestBaselineSlowLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &Sandboxer{Collector: &story{tell: func(look int, s *HostSnapshot) error {
 			if look == 0 {
-				time.Sleep(10 * time.Second)
+				time.Sleep(10 * time.Second) // on the clock of synctest
 				s.ObservedAt = new(time.Now())
 			}
 			return nil

@@ -36,7 +36,7 @@ func (c *calm) Collect(ctx context.Context, host sandboxer.Host, opts sandboxer.
 	s.ObservedAt, s.ClockOffsetMS = new(c.host.Add(time.Since(c.begun))), new(int64(0))
 	s.CPU, s.Load, s.Pressure = sandboxer.CPU{}, sandboxer.Load{}, sandboxer.Pressures{}
 	s.Memory = sandboxer.Memory{AvailableBytes: &memory}
-	time.Sleep(1250 * time.Millisecond)
+	time.Sleep(1250 * time.Millisecond) // on the clock of synctest
 	return obs, nil
 }
 

@@ -60,12 +60,14 @@ func newStay(t *testing.T, letter string) stay {
 		s.dirs[c] = dir
 		if err := errors.Join(os.MkdirAll(dir+"/inside", 0o755), os.WriteFile(dir+"/inside/cgroup.procs", []byte(strconv.Itoa(s.pid)), 0o644)); err != nil {
 			if errors.Is(err, fs.ErrPermission) || c == "." {
+				// As in a container: the parsers' tests have both versions. CI takes no skip.
 				t.Skipf("no control group can be made here: %v", err)
 			}
 			t.Fatal(err)
 		}
 	}
 	if len(s.dirs) == 0 {
+		// There is nothing that could be compared. CI takes no skip.
 		t.Skip("control groups are not mounted at /sys/fs/cgroup")
 	}
 	_, err = in.Write([]byte("go\n"))
@@ -267,6 +269,7 @@ func TestUsageOfVersion2(t *testing.T) {
 	lab.Require(t, "root", "netns")
 	mine, others := newStay(t, "7"), newStay(t, "b")
 	if mine.dirs["unified"] == "" {
+		// On a machine of version 2 alone TestUsageOfAHost is this test. CI takes no skip.
 		t.Skip("version 2 is not mounted beside version 1")
 	}
 	m := newMachine(t)
